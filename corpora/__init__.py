@@ -1,0 +1,1 @@
+"""Raw Korean text to clean documents of sentences, in the classic BERT text format."""

@@ -1,0 +1,120 @@
+"""From what the user names to numbered lines of text: files, folders, globs, plain or compressed.
+
+Compression is told by the first bytes of a file, not by its name. Text is UTF-8; a byte that is not stops with the file
+and the line, because a silently replaced character would end up in a vocabulary.
+"""
+
+from __future__ import annotations
+
+import bz2
+import glob
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import IO, cast
+
+import zstandard
+
+from pipeline.errors import InputError
+
+#: The corpus used when none is named: it ships with the package.
+SAMPLE = "corpora/sample"
+#: What counts as a text file inside a named folder.
+SUFFIXES = tuple(f".txt{packed}" for packed in ("", ".xz", ".gz", ".zst", ".bz2"))
+
+_MAGIC = {b"\xfd7zXZ\x00": "xz", b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2"}
+_DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile)
+_OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+def find_files(names: Sequence[str]) -> list[Path]:
+    """The files that `names` (paths, folders, globs) stand for, each once, folders in sorted order.
+
+    Raises InputError for a name that leads nowhere.
+    """
+    found: dict[Path, None] = {}
+    for name in names:
+        for path in _expand(name):
+            found.setdefault(path)
+    return list(found)
+
+
+def _expand(name: str) -> list[Path]:
+    path = Path(name)
+    if name.rstrip("/") == SAMPLE and not path.exists():
+        path = Path(str(files("corpora") / "sample"))
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        inside = sorted(file for file in path.rglob("*") if _is_text_file(file, path))
+        if not inside:
+            raise InputError(f"the folder {name} holds no text file ({', '.join(SUFFIXES)})")
+        return inside
+    matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
+    if not matches:
+        raise InputError(f"no such file or folder: {name}")
+    if not (chosen := [match for match in matches if match.is_file()]):
+        raise InputError(f"{name} matches folders only; name a folder without the pattern, or files")
+    return chosen
+
+
+def _is_text_file(file: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+    return file.is_file() and not hidden and file.name.endswith(SUFFIXES)
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(line number from 1, text without its line end) of a file; a byte order mark is dropped.
+
+    Raises InputError naming file and line for text that is not UTF-8, and naming the file for a damaged archive.
+    """
+    number = 0
+    try:
+        with _open(path) as stream:
+            for number, raw in enumerate(stream, 1):
+                if number == 1:
+                    raw = raw.removeprefix(b"\xef\xbb\xbf")
+                yield number, raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise InputError(
+            f"{path}, line {number}: not UTF-8 (byte 0x{byte:02x} at position {error.start + 1} of the line); "
+            f"convert the file first, for example: iconv -f CP949 -t UTF-8 {path.name} > {path.stem}.utf8.txt"
+        ) from None
+    except _DAMAGED as error:
+        raise InputError(
+            f"{path}: damaged or cut-off compressed file, after line {number}: {error}"
+        ) from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    with path.open("rb", buffering=1 << 20) as plain:
+        head = plain.read(6)
+        plain.seek(0)
+        if encoding := _OTHER_ENCODINGS.get(head[:2]):
+            raise InputError(
+                f"{path}, line 1: {encoding} text; convert it first: iconv -f {encoding} -t UTF-8"
+            )
+        kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "plain")
+        if kind == "xz":
+            opened: IO[bytes] = cast("IO[bytes]", lzma.open(plain))
+        elif kind == "gz":
+            opened = cast("IO[bytes]", gzip.open(plain))
+        elif kind == "bz2":
+            opened = cast("IO[bytes]", bz2.open(plain))
+        elif kind == "zst":
+            reader = zstandard.ZstdDecompressor().stream_reader(plain, read_across_frames=True)
+            opened = io.BufferedReader(reader, 1 << 20)
+        else:
+            yield plain
+            return
+        with opened:
+            yield opened

@@ -1,0 +1,46 @@
+"""Train and held-out documents: decided by a document's own text, so neither order nor neighbours matter.
+
+The same document twice falls on the same side, and adding text moves nothing that was there.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+
+from corpora.document import Document
+
+#: Held-out next-sentence pairs need a second document to draw from.
+LEAST_HELD_OUT = 2
+
+
+def draw(document: Document, seed: int) -> float:
+    """A number in [0, 1) that depends on the document's text and the seed."""
+    digest = blake2b("\n".join(document).encode(), digest_size=8, key=str(seed).encode()).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def split_documents(
+    documents: Iterable[Document], held_out: float, seed: int
+) -> Iterator[tuple[str, Document]]:
+    """(split, document) for every document, `held_out` of them in "heldout".
+
+    A small corpus may draw fewer than `LEAST_HELD_OUT`; then the documents with the lowest draws go there, unless fewer
+    than that many would be left to train on. They are kept back till the end, so one pass is enough.
+    """
+    lowest: list[tuple[float, int, Document]] = []
+    chosen = total = 0
+    for document in documents:
+        total += 1
+        number = draw(document, seed)
+        if number < held_out:
+            chosen += 1
+            yield "heldout", document
+            continue
+        heapq.heappush(lowest, (-number, -total, document))
+        if len(lowest) > LEAST_HELD_OUT:
+            yield "train", heapq.heappop(lowest)[2]
+    missing = LEAST_HELD_OUT - chosen if held_out and total >= 2 * LEAST_HELD_OUT else 0
+    for rank, (_, _, document) in enumerate(sorted(lowest, key=lambda item: (-item[0], -item[1]))):
+        yield ("heldout" if rank < missing else "train"), document

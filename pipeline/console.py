@@ -1,0 +1,119 @@
+"""The console: what a stage says while it works.
+
+In a terminal progress is one live line; in a log file it is a plain line every few seconds, with no control codes.
+Everything goes to standard error except answers (`answer`), so that a probe's output can be piped.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+#: Seconds between two progress lines when the output is not a terminal.
+PLAIN_INTERVAL = 10.0
+
+Advance = Callable[[float, str], None]
+
+
+def _console(*, stderr: bool = True) -> Console:
+    console = Console(stderr=stderr, soft_wrap=True, highlight=False)
+    if not console.is_terminal:
+        console.width = 160
+    return console
+
+
+def say(text: str) -> None:
+    """One line to the user."""
+    _console().print(text, markup=False)
+
+
+def warn(text: str) -> None:
+    """One line that the user should not miss."""
+    _console().print(f"warning: {text}", style="yellow", markup=False)
+
+
+def answer(text: str) -> None:
+    """One line of result, to standard output."""
+    _console(stderr=False).print(text, markup=False)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, stdout: bool = False) -> None:
+    """A small table; numbers are expected formatted, and are set to the right."""
+    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    rows = [tuple(map(str, row)) for row in rows]
+    for place, column in enumerate(columns):
+        numeric = all(row[place][:1].isdigit() or row[place][:1] == "-" for row in rows)
+        grid.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        grid.add_row(*row)
+    _console(stderr=not stdout).print(grid)
+
+
+@contextmanager
+def progress(title: str, total: float, *, start: float = 0.0, quiet: bool = False) -> Iterator[Advance]:
+    """Progress with the time left: `with progress("pretrain", 300) as advance: advance(1, "loss 6.2")`.
+
+    `total` and `start` are in any unit, `advance(amount, note)` in the same. `quiet` (other ranks) prints nothing.
+    """
+    if quiet:
+        yield lambda amount, note: None
+    elif sys.stderr.isatty():
+        with _live(title, total, start) as advance:
+            yield advance
+    else:
+        yield _plain(title, total, start)
+
+
+@contextmanager
+def _live(title: str, total: float, start: float) -> Iterator[Advance]:
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with Progress(*columns, console=_console()) as bar:
+        task = bar.add_task(title, total=total, completed=start, note="")
+
+        def advance(amount: float, note: str = "") -> None:
+            bar.update(task, advance=amount, note=note)
+
+        yield advance
+
+
+def _plain(title: str, total: float, start: float) -> Advance:
+    began = last = time.monotonic()
+    done = start
+
+    def advance(amount: float, note: str = "") -> None:
+        nonlocal last, done
+        done += amount
+        now = time.monotonic()
+        finished = done >= total > done - amount
+        if now - last < PLAIN_INTERVAL and not finished:
+            return
+        last = now
+        left = (total - done) * (now - began) / max(done - start, 1e-9)
+        share = 100 * done / total if total else 100.0
+        clock = f"in {duration(now - began)}" if finished else f"{duration(left)} left"
+        say(f"{title}: {share:3.0f} %  {clock}  {note}".rstrip())
+
+    return advance
+
+
+def duration(seconds: float) -> str:
+    """`75` -> `1:15`, `4000` -> `1:06:40`.
+
+    >>> duration(75), duration(4000)
+    ('1:15', '1:06:40')
+    """
+    whole = max(0, round(seconds))
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

@@ -1,0 +1,83 @@
+"""What the stage modules' command lines share: the common flags, where artifacts lie, and how a stage ends.
+
+Exit codes: 0 done (or nothing to do), 2 the user has something to mend (one line on standard error), 130 interrupted;
+anything else is a fault of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.console import _console
+from pipeline.errors import InputError
+from pipeline.executor import available_cores
+from pipeline.recipe import Recipe, load_recipe, shipped_recipes
+
+
+def stage_parser(module: str, purpose: str) -> argparse.ArgumentParser:
+    """A parser for `python -m <module>` with the flags that every stage has."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=purpose)
+    parser.add_argument(
+        "--recipe", default="sample", help=f"{', '.join(shipped_recipes())}, or a .toml file (default: sample)"
+    )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="extend",
+        nargs="*",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="override recipe values, for example --set train.max_steps=300",
+    )
+    parser.add_argument("--name", help="name of the artifact (default: the recipe's name)")
+    parser.add_argument(
+        "--artifacts", type=Path, default=Path("artifacts"), help="root of all outputs (default: ./artifacts)"
+    )
+    return parser
+
+
+def workers_flag(parser: argparse.ArgumentParser) -> None:
+    """Add `--workers`, for stages that work on text in parallel. It never changes the output."""
+    parser.add_argument(
+        "--workers", type=int, default=available_cores(), help="worker processes (default: all cores)"
+    )
+
+
+def read_recipe(arguments: argparse.Namespace) -> Recipe:
+    """The recipe that the command line names, with its overrides."""
+    return load_recipe(arguments.recipe, arguments.overrides)
+
+
+def artifact_folder(arguments: argparse.Namespace, stage: str, recipe: Recipe) -> Path:
+    """`<artifacts>/<stage>/<name>`."""
+    name = arguments.name or recipe.name
+    if not name or name.startswith(".") or Path(name).name != name:
+        raise InputError(f"--name {name!r}: a name is one folder's name, without slashes and leading dots")
+    return Path(arguments.artifacts) / stage / name
+
+
+def run_stage(main: Callable[[list[str] | None], None]) -> None:
+    """Call a stage's `main` as a program: errors of the user's world become one line and exit code 2."""
+    try:
+        main(None)
+    except InputError as error:
+        _fail(str(error))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            place = f" ({error.filename})" if error.filename else ""
+            _fail(f"no space left to write{place}; free some and run it again: nothing made before was touched")
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            _fail(f"not allowed to write or read {error.filename}: {error.strerror}")
+        raise
+    except KeyboardInterrupt:
+        _console().print("interrupted; run the same command to go on")
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    _console().print(f"error: {message}", style="red", markup=False)
+    sys.exit(2)

@@ -1,0 +1,1 @@
+"""Documents and a vocabulary to an encoder: examples, MLM + NSP pretraining, export, probe."""

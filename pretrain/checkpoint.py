@@ -1,0 +1,109 @@
+"""Checkpoints without pickle: weights and optimiser state as safetensors, the rest as JSON, written beside and renamed.
+
+    checkpoints/step-00000300/
+        model.safetensors       weights, under Hugging Face's names
+        optimizer.safetensors   exp_avg.<parameter>, exp_avg_sq.<parameter>
+        state.json              the step, written last, with the sha256 of the two files
+
+The step is the whole state of the data and of every random draw. AdamW's own step count is the same number.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, load_model, save_file, save_model
+from torch import Tensor, nn
+
+from pipeline.artifact import hash_file, write_atomic
+from pipeline.console import warn
+
+MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint on disk."""
+
+    folder: Path
+    step: int
+
+
+def save_checkpoint(
+    root: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, keep: int
+) -> Checkpoint:
+    """Write the checkpoint of `step` (steps done) under `root`, then delete all but the last `keep`.
+
+    A crash or a full disk in between leaves those before as they were.
+    """
+    final = root / f"step-{step:08}"
+    draft = root / f".step-{step:08}.building"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        save_model(model, str(draft / MODEL))
+        save_file(_optimizer_tensors(model, optimizer), draft / OPTIMIZER)
+        hashes = {name: hash_file(draft / name) for name in (MODEL, OPTIMIZER)}
+        write_atomic(draft / STATE, json.dumps({"step": step, "sha256": hashes}, indent=1) + "\n")
+        if final.exists():
+            shutil.rmtree(final)
+        draft.rename(final)
+    except SafetensorError as error:  # the library reports a full disk as its own error
+        raise OSError(28, f"could not write the checkpoint: {error}", str(draft)) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    for old in _folders(root)[:-keep]:
+        shutil.rmtree(old)
+    return Checkpoint(final, step)
+
+
+def latest_checkpoint(root: Path) -> Checkpoint | None:
+    """The newest checkpoint whose files are what was written; damaged ones are passed over with a warning."""
+    for folder in reversed(_folders(root)):
+        try:
+            state = json.loads((folder / STATE).read_text("utf-8"))
+            damaged = [name for name, digest in state["sha256"].items() if hash_file(folder / name) != digest]
+            step = int(state["step"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            damaged, step = [f"{STATE} ({error})"], -1
+        if not damaged:
+            return Checkpoint(folder, step)
+        warn(f"{folder} is damaged ({', '.join(damaged)}); using the checkpoint before it")
+    return None
+
+
+def load_checkpoint(
+    checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+) -> None:
+    """Put a checkpoint's weights and optimiser state into `model` and `optimizer`."""
+    load_model(model, checkpoint.folder / MODEL, strict=True)
+    tensors = load_file(checkpoint.folder / OPTIMIZER, device=str(device))
+    for name, parameter in model.named_parameters():
+        optimizer.state[parameter] = {
+            "step": torch.tensor(float(checkpoint.step), device=device if _on_device(optimizer) else "cpu"),
+            **{moment: tensors[f"{moment}.{name}"] for moment in _MOMENTS},
+        }
+
+
+def _on_device(optimizer: torch.optim.Optimizer) -> bool:
+    """Fused and capturable AdamW keep their step count where the parameters are."""
+    return any(group.get("fused") or group.get("capturable") for group in optimizer.param_groups)
+
+
+def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {
+        f"{moment}.{name}": optimizer.state[parameter][moment].contiguous()
+        for name, parameter in model.named_parameters()
+        if parameter in optimizer.state
+        for moment in _MOMENTS
+    }
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(root.glob("step-*")) if root.is_dir() else []

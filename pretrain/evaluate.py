@@ -1,0 +1,56 @@
+"""Held-out losses and accuracies on a fixed set of examples, the same at every evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from pretrain.dataset import PairDataset, Share
+from pretrain.masking import PairMaskingCollator
+from pretrain.model import PretrainingObjective
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Mean losses in nats (per masked token, per pair) and shares of right answers."""
+
+    mlm_loss: float
+    mlm_accuracy: float
+    nsp_loss: float
+    nsp_accuracy: float
+
+    @classmethod
+    def from_sums(cls, sums: Tensor) -> Scores:
+        """From `Sums.stacked()` added up over batches and processes, (6,)."""
+        mlm_loss, nsp_loss, mlm_right, nsp_right, masked, examples = sums.tolist()
+        masked, examples = max(masked, 1.0), max(examples, 1.0)
+        return cls(mlm_loss / masked, mlm_right / masked, nsp_loss / examples, nsp_right / examples)
+
+    def as_dict(self, prefix: str = "") -> dict[str, float]:
+        """Rounded, for a log line."""
+        return {f"{prefix}{name}": round(value, 5) for name, value in asdict(self).items()}
+
+
+@torch.no_grad()
+def evaluate(
+    objective: PretrainingObjective,
+    dataset: PairDataset,
+    collator: PairMaskingCollator,
+    accelerator: Accelerator,
+    share: Share,
+    examples: int,
+) -> Scores:
+    """Scores on the first `examples` of `dataset`, spread over the processes; dropout is off."""
+    rows = range(min(examples, len(dataset)))[share.rank :: share.processes]
+    sums = torch.zeros(6, dtype=torch.float64, device=accelerator.device)
+    was_training = objective.training
+    objective.eval()
+    for begin in range(0, len(rows), share.micro_batch):
+        batch = collator(dataset.__getitems__(rows[begin : begin + share.micro_batch]))
+        with accelerator.autocast():
+            sums += objective({name: tensor.to(accelerator.device) for name, tensor in batch.items()}).stacked()
+    objective.train(was_training)
+    return Scores.from_sums(accelerator.reduce(sums, "sum"))

@@ -1,0 +1,213 @@
+"""The training loop: plain, on accelerate, a function of (weights, recipe, step).
+
+Every optimiser step k takes global batch k, whatever the number of processes and micro-batches, and gradients are those of
+the mean over the whole of it: per masked token for MLM, per pair for NSP.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from pipeline.console import Advance, progress
+from pipeline.errors import InputError
+from pretrain.batches import EpochOrder
+from pretrain.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from pretrain.dataset import Batch, PairDataset, Share, step_batches
+from pretrain.draws import DROPOUT, EVALUATION, MASKS, stream
+from pretrain.evaluate import Scores, evaluate
+from pretrain.masking import IGNORED, PairMaskingCollator
+from pretrain.metrics import MetricsLog
+from pretrain.model import PretrainingObjective
+from pretrain.nsp import FRAME
+from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
+from pretrain.prepared import Prepared
+from pretrain.settings import TrainSettings
+
+#: Steps between two records in metrics.jsonl and two looks at the loss; each look waits for the device.
+LOG_EVERY = 10
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How many steps there are and to which epoch each belongs."""
+
+    steps: int
+    steps_per_epoch: int
+
+    @classmethod
+    def plan(cls, settings: TrainSettings, pairs: int) -> Schedule:
+        """From the number of pairs of the first epoch; raises InputError if they do not fill one batch."""
+        per_epoch = pairs // settings.batch_size
+        if not per_epoch:
+            raise InputError(
+                f"the corpus gives {pairs} examples an epoch, fewer than train.batch_size {settings.batch_size}: "
+                "lower train.batch_size or examples.block_size, or bring more text"
+            )
+        return cls(settings.max_steps or settings.epochs * per_epoch, per_epoch)
+
+
+@dataclass
+class Run:
+    """What one training run consists of, on one process."""
+
+    folder: Path
+    prepared: Prepared
+    objective: PretrainingObjective
+    settings: TrainSettings
+    schedule: Schedule
+    collator: PairMaskingCollator
+    accelerator: Accelerator
+    share: Share
+    #: Real tokens (no padding) of the last steps and the time they took, for the progress line.
+    recent_tokens: int = 0
+    recent_since: float = field(default_factory=time.monotonic)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.folder / "checkpoints"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Held-out scores before the first and after the last step (None without held-out text), and mean speed."""
+
+    first: Scores | None
+    last: Scores | None
+    tokens_per_second: float
+
+
+def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
+    """Train from `checkpoint` (or from the start) to the last step; leaves a checkpoint of the last step behind."""
+    accelerator, settings = run.accelerator, run.settings
+    optimizer = make_optimizer(run.objective, settings, fused=accelerator.device.type == "cuda")
+    run.objective.to(accelerator.device)
+    done = checkpoint.step if checkpoint else 0
+    if checkpoint:
+        load_checkpoint(checkpoint, run.objective.model, optimizer, accelerator.device)
+    model, wrapped = accelerator.prepare(run.objective, optimizer)
+    main = accelerator.is_main_process
+    first = last = _held_out(run)
+    totals = torch.zeros(6, dtype=torch.float64, device=accelerator.device)
+    all_tokens, began = 0, time.monotonic()
+    with (
+        MetricsLog(run.folder if main else None, resumed_at=done if checkpoint else -1) as log,
+        progress("pretrain", run.schedule.steps, start=done, quiet=not main) as advance,
+    ):
+        if not checkpoint and first:
+            log.write({"step": 0, **first.as_dict("held_out_")})
+        run.recent_since = time.monotonic()
+        for step, batches, tokens in _steps(run, done):
+            torch.manual_seed(_dropout_seed(settings.seed, step, run.share.rank))
+            rate = learning_rate(step, run.schedule.steps, settings)
+            set_learning_rate(wrapped, rate)
+            totals += _gradients(model, batches, run)
+            norm = accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm or math.inf)
+            wrapped.step()
+            wrapped.zero_grad(set_to_none=True)
+            done = step + 1
+            run.recent_tokens += tokens
+            all_tokens += tokens
+            final = done == run.schedule.steps
+            if done % LOG_EVERY == 0 or final:
+                _log(run, log, advance, done, rate, float(norm), totals)
+                totals.zero_()
+            if done % settings.eval_every == 0 or final:
+                last = _held_out(run)
+                log.write({"step": done, **(last.as_dict("held_out_") if last else {})})
+                run.recent_since, run.recent_tokens = time.monotonic(), 0
+            if (done % settings.save_every == 0 or final) and main:
+                save_checkpoint(run.checkpoints, done, run.objective.model, optimizer, settings.keep_checkpoints)
+    accelerator.wait_for_everyone()
+    return Outcome(first, last, all_tokens / max(time.monotonic() - began, 1e-9))
+
+
+def _steps(run: Run, first_step: int) -> Iterator[tuple[int, list[Batch], int]]:
+    """(step, this process's micro-batches, real tokens of the global batch) from `first_step` to the last."""
+    settings, schedule = run.settings, run.schedule
+    step = first_step
+    while step < schedule.steps:
+        epoch, offset = divmod(step, schedule.steps_per_epoch)
+        plan = run.prepared.plan(epoch)
+        lengths = plan["a_len"] + plan["b_len"] + FRAME
+        mask_key = stream(settings.seed, MASKS, epoch)
+        dataset = PairDataset(run.prepared.train, plan, run.prepared.frame, mask_key)
+        order = EpochOrder(len(plan), settings.batch_size, schedule.steps_per_epoch, settings.seed, epoch)
+        batches = step_batches(dataset, order, run.collator, run.share, offset)
+        for rows, micro_batches in zip(order.rows(offset), batches, strict=True):
+            yield step, micro_batches, int(lengths[rows].sum())
+            step += 1
+            if step == schedule.steps:
+                return
+
+
+def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor:
+    """Add the gradients of one global batch's mean losses; returns this process's sums, (6,)."""
+    accelerator = run.accelerator
+    masked = torch.tensor(float(sum(int((batch["labels"] != IGNORED).sum()) for batch in batches)))
+    if run.share.processes > 1:
+        masked = accelerator.reduce(masked.to(accelerator.device), "sum")
+    masked = masked.clamp(min=1).item()
+    totals = torch.zeros(6, dtype=torch.float64, device=accelerator.device)
+    for number, batch in enumerate(batches, 1):
+        last = number == len(batches)
+        with nullcontext() if last else accelerator.no_sync(model):
+            with accelerator.autocast():
+                sums = model({name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()})
+            loss = sums.mlm_loss / masked + sums.nsp_loss / run.settings.batch_size
+            # Gradients are averaged over processes, the sums above are over all of them.
+            accelerator.backward(loss * run.share.processes)
+        totals += sums.stacked()
+    return totals
+
+
+def _log(
+    run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, norm: float, totals: Tensor
+) -> None:
+    """Write a record of the steps since the last one; a loss that is no number stops the run."""
+    scores = Scores.from_sums(run.accelerator.reduce(totals, "sum"))
+    loss = scores.mlm_loss + scores.nsp_loss
+    if not math.isfinite(loss):
+        raise InputError(
+            f"the loss is {loss} within the {LOG_EVERY} steps before step {done}: lower train.learning_rate "
+            f"({run.settings.learning_rate}) or raise train.warmup_ratio; checkpoints before are in {run.checkpoints}"
+        )
+    seconds = time.monotonic() - run.recent_since
+    speed = run.recent_tokens / max(seconds, 1e-9)
+    log.write(
+        {
+            "step": done,
+            **scores.as_dict(),
+            "learning_rate": rate,
+            "grad_norm": round(norm, 4),
+            "tokens_per_second": round(speed),
+        }
+    )
+    steps = done % LOG_EVERY or LOG_EVERY
+    note = f"step {done}  mlm {scores.mlm_loss:.3f}  nsp {scores.nsp_loss:.3f}  lr {rate:.2e}  {speed:,.0f} tokens/s"
+    advance(steps, note)
+    run.recent_since, run.recent_tokens = time.monotonic(), 0
+
+
+def _held_out(run: Run) -> Scores | None:
+    if run.prepared.heldout is None:
+        return None
+    key = stream(run.settings.seed, EVALUATION)
+    dataset = PairDataset(run.prepared.heldout, run.prepared.heldout_plan(), run.prepared.frame, key)
+    return evaluate(
+        run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples
+    )
+
+
+def _dropout_seed(seed: int, step: int, rank: int) -> int:
+    """Dropout can only draw from torch's global generator; setting it each step leaves no state to save."""
+    return int(stream(seed, DROPOUT, step, rank)) >> 1

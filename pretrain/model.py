@@ -1,0 +1,99 @@
+"""The model: Hugging Face's `BertForPreTraining`, weights, names and numerics, with its losses computed our way.
+
+The vocabulary head is a fifth of BERT-base's arithmetic, and only about 15 % of the positions need it: it is applied to those
+alone. The losses come as sums with their counts, so that any division of a batch into micro-batches and processes gives the
+loss of the whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import BertConfig, BertForPreTraining
+
+from pipeline.errors import InputError
+from pretrain.draws import WEIGHTS, stream
+from pretrain.masking import IGNORED
+from pretrain.settings import ModelSettings
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Loss sums (nats), right answers, and counts of a batch; 0-d tensors except the counts of examples."""
+
+    mlm_loss: Tensor
+    nsp_loss: Tensor
+    mlm_right: Tensor
+    nsp_right: Tensor
+    masked: Tensor
+    examples: int
+
+    def stacked(self) -> Tensor:
+        """(6,) float64, in the order of the fields, for adding up over batches and processes."""
+        numbers = [self.mlm_loss, self.nsp_loss, self.mlm_right, self.nsp_right, self.masked]
+        counts = [number.detach().double() for number in numbers]
+        return torch.stack([*counts, torch.tensor(float(self.examples), device=counts[0].device).double()])
+
+
+class PretrainingObjective(nn.Module):
+    """The masked-language-model and next-sentence losses of a `BertForPreTraining`."""
+
+    def __init__(self, model: BertForPreTraining) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Mapping[str, Tensor]) -> Sums:
+        """`input_ids`, `token_type_ids`, `attention_mask`, `labels` (n, width), `next_sentence_label` (n,)."""
+        attention = batch["attention_mask"]
+        outputs = self.model.bert(
+            input_ids=batch["input_ids"],
+            token_type_ids=batch["token_type_ids"],
+            attention_mask=attention,
+        )
+        hidden, pooled = outputs.last_hidden_state, outputs.pooler_output
+        labels = batch["labels"]
+        places = labels != IGNORED
+        wanted = labels[places]
+        scores = self.model.cls.predictions(hidden[places])
+        relation = self.model.cls.seq_relationship(pooled)
+        follows = batch["next_sentence_label"]
+        return Sums(
+            mlm_loss=cross_entropy(scores.float(), wanted, reduction="sum"),
+            nsp_loss=cross_entropy(relation.float(), follows, reduction="sum"),
+            mlm_right=(scores.argmax(-1) == wanted).sum(),
+            nsp_right=(relation.argmax(-1) == follows).sum(),
+            masked=places.sum(),
+            examples=len(labels),
+        )
+
+
+def bert_config(settings: ModelSettings, vocab_size: int, block_size: int) -> BertConfig:
+    """The configuration of a BERT of this shape over this vocabulary; raises InputError if a block does not fit into it."""
+    if block_size > settings.max_position_embeddings:
+        raise InputError(
+            f"the examples' block_size {block_size} is more than model.max_position_embeddings "
+            f"{settings.max_position_embeddings}: raise the one or lower the other"
+        )
+    return BertConfig(
+        vocab_size=vocab_size,
+        hidden_size=settings.hidden_size,
+        num_hidden_layers=settings.num_hidden_layers,
+        num_attention_heads=settings.num_attention_heads,
+        intermediate_size=settings.intermediate_size,
+        max_position_embeddings=settings.max_position_embeddings,
+        hidden_dropout_prob=settings.hidden_dropout_prob,
+        attention_probs_dropout_prob=settings.attention_probs_dropout_prob,
+        type_vocab_size=2,
+        pad_token_id=0,
+    )
+
+
+def new_model(config: BertConfig, seed: int) -> BertForPreTraining:
+    """Random weights that depend on `seed` alone; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(stream(seed, WEIGHTS)) >> 1)
+        return BertForPreTraining(config)

@@ -1,0 +1,48 @@
+"""AdamW as BERT uses it, and the learning rate as a function of the step."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from pretrain.settings import TrainSettings
+
+
+def make_optimizer(model: nn.Module, settings: TrainSettings, *, fused: bool) -> torch.optim.AdamW:
+    """AdamW (Loshchilov & Hutter 2019) with no decay on biases and LayerNorm weights, as in BERT's own optimiser."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        # Vectors are biases and LayerNorm weights; everything else has at least two dimensions.
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        groups,
+        lr=settings.learning_rate,
+        betas=(settings.adam_beta1, settings.adam_beta2),
+        eps=settings.adam_epsilon,
+        fused=fused,
+    )
+
+
+def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
+    """The rate of step `step` (from 0) of `steps`: a linear rise over the first `warmup_ratio`, then the schedule.
+
+    `linear` and `cosine` end at 0 after the last step; a function of the step alone, so a resumed run needs no state.
+    """
+    warmup = round(settings.warmup_ratio * steps)
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    left = 1 - (step - warmup) / max(steps - warmup, 1)
+    share = left if settings.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
+    return settings.learning_rate * share
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Use `rate` in every parameter group from now on."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,78 @@
+"""An examples artifact, opened: token stores, plans, and the tokenizer that the ids belong to.
+
+    train.*.bin  heldout.*.bin     token stores (pretrain.tokens)
+    train-epoch-0.npy              the pair plan of the first epoch; later ones are drawn when they begin
+    heldout.npy                    the pair plan that evaluations use
+    tokenizer.json ...             so that ids cannot part from the vocabulary they were made with
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.artifact import Manifest, open_artifact
+from pretrain.batches import FrameIds
+from pretrain.nsp import PairPlan, draw_plan
+from pretrain.settings import ExamplesSettings
+from pretrain.tokens import TokenStore, open_store
+from tokenizer.wordpiece import CLS, PAD, SEP, load_tokenizer
+
+STAGE = "examples"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What training reads. `heldout` is None if the corpus was too small to hold documents out."""
+
+    folder: Path
+    manifest: Manifest
+    settings: ExamplesSettings
+    vocab_size: int
+    frame: FrameIds
+    train: TokenStore
+    heldout: TokenStore | None
+
+    def plan(self, epoch: int) -> PairPlan:
+        """The training pairs of an epoch."""
+        if epoch == 0:
+            return load_plan(train_plan_path(self.folder))
+        return draw_plan(self.train, self.settings, epoch)
+
+    def heldout_plan(self) -> PairPlan:
+        """The held-out pairs, the same at every evaluation."""
+        return load_plan(heldout_plan_path(self.folder))
+
+
+def open_prepared(folder: Path) -> Prepared:
+    """Open an examples artifact; raises InputError if there is none or a file was changed."""
+    manifest = open_artifact(folder, STAGE, "make examples")
+    tokenizer = load_tokenizer(folder)
+    vocab_size = tokenizer.get_vocab_size()
+    return Prepared(
+        folder=folder,
+        manifest=manifest,
+        settings=ExamplesSettings(**manifest.settings["examples"]),
+        vocab_size=vocab_size,
+        frame=FrameIds(*(tokenizer.token_to_id(token) for token in (CLS, SEP, PAD))),
+        train=open_store(folder, "train", vocab_size),
+        heldout=open_store(folder, "heldout", vocab_size) if heldout_plan_path(folder).exists() else None,
+    )
+
+
+def load_plan(path: Path) -> PairPlan:
+    """Map a saved plan into memory."""
+    plan: PairPlan = np.load(path, mmap_mode="r", allow_pickle=False)
+    return plan
+
+
+def train_plan_path(folder: Path) -> Path:
+    """Where the plan of epoch 0 is."""
+    return folder / "train-epoch-0.npy"
+
+
+def heldout_plan_path(folder: Path) -> Path:
+    """Where the held-out plan is, if there is one."""
+    return folder / "heldout.npy"

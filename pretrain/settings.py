@@ -1,0 +1,79 @@
+"""The `[examples]`, `[model]` and `[train]` sections of a recipe."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from pipeline.recipe import STRICT
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class ExamplesSettings:
+    """How pairs of segments are drawn from documents."""
+
+    #: Tokens of an example, [CLS] and two [SEP] included.
+    block_size: Annotated[int, Field(ge=8)]
+    #: Share of documents whose pairs are cut at a random shorter length, so that short inputs are known too.
+    short_seq_probability: Probability
+    #: Share of pairs whose second segment is from another document.
+    nsp_probability: Probability
+    seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelSettings:
+    """The encoder's shape, under the names of `transformers.BertConfig`. The vocabulary's size comes from the tokenizer."""
+
+    hidden_size: Positive
+    num_hidden_layers: Positive
+    num_attention_heads: Positive
+    intermediate_size: Positive
+    max_position_embeddings: Positive
+    hidden_dropout_prob: Probability
+    attention_probs_dropout_prob: Probability
+
+    def __post_init__(self) -> None:
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
+            )
+
+
+@dataclass(frozen=True, config=STRICT)
+class TrainSettings:
+    """What decides the trained weights. Where and how fast it runs is said by flags."""
+
+    #: Examples per optimiser step, over all processes and micro-batches.
+    batch_size: Positive
+    epochs: Positive
+    #: Optimiser steps; 0 for as many as the epochs take.
+    max_steps: Annotated[int, Field(ge=0)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    #: Share of the steps over which the rate rises from 0; then it changes by the schedule.
+    warmup_ratio: Probability
+    schedule: Literal["linear", "cosine", "constant"]
+    weight_decay: Annotated[float, Field(ge=0)]
+    adam_beta1: Probability
+    adam_beta2: Probability
+    adam_epsilon: Annotated[float, Field(gt=0)]
+    #: Gradients are scaled down to this norm; 0 leaves them.
+    max_grad_norm: Annotated[float, Field(ge=0)]
+    #: Share of text tokens to predict, and of those: replaced by [MASK], by a random token; the rest is kept.
+    mlm_probability: Annotated[float, Field(gt=0, lt=1)]
+    mask_replace_prob: Probability
+    random_replace_prob: Probability
+    #: Steps between evaluations on held-out text, and examples of each.
+    eval_every: Positive
+    eval_examples: Positive
+    #: Steps between checkpoints, and how many of the last ones are kept.
+    save_every: Positive
+    keep_checkpoints: Positive
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.mask_replace_prob + self.random_replace_prob > 1:
+            raise ValueError("mask_replace_prob + random_replace_prob is more than 1")

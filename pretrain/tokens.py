@@ -1,0 +1,123 @@
+"""The token store: every sentence tokenised once, in flat memory-mapped arrays.
+
+    <split>.ids.bin         token ids, uint16, or uint32 past 65,535 entries
+    <split>.sentences.bin   int64 (sentences + 1,): where each sentence begins in ids
+    <split>.documents.bin   int64 (documents + 1,): where each document begins in sentences
+
+All little-endian. Opening reads nothing; memory stays flat however large the corpus is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from corpora.document import Document
+
+#: Sentences encoded at once.
+_BATCH = 10_000
+
+Offsets = NDArray[np.int64]
+Ids = NDArray[np.unsignedinteger]
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """ids (tokens,), sentences (S + 1,), documents (D + 1,)."""
+
+    ids: Ids
+    sentences: Offsets
+    documents: Offsets
+    #: Where it was opened (folder, split, vocabulary size): a worker process opens it again instead of receiving a copy.
+    origin: tuple[Path, str, int]
+
+    def __reduce__(self) -> tuple[Callable[..., TokenStore], tuple[Path, str, int]]:
+        return open_store, self.origin
+
+    @property
+    def sentence_count(self) -> int:
+        """Number of sentences."""
+        return len(self.sentences) - 1
+
+    @property
+    def document_count(self) -> int:
+        """Number of documents."""
+        return len(self.documents) - 1
+
+
+def id_type(vocab_size: int) -> np.dtype[np.unsignedinteger]:
+    """Smallest type that holds every id of the vocabulary."""
+    return np.dtype("<u2" if vocab_size <= 1 << 16 else "<u4")
+
+
+def write_store(
+    documents: Iterable[Document],
+    tokenizer: Tokenizer,
+    folder: Path,
+    split: str,
+    progress: Callable[[int], None] = lambda sentences: None,
+) -> TokenStore:
+    """Tokenise `documents` into `folder` and return the opened store. Empty sentences and documents are left out.
+
+    A special token written out in a text ("[SEP]") is text here, not a command.
+    """
+    kind = id_type(tokenizer.get_vocab_size())
+    tokenizer.encode_special_tokens = True
+    ends_of_sentences = np.zeros(1, "<i8")
+    sentences_so_far = 0
+    paths = [folder / f"{split}.{part}.bin" for part in ("ids", "sentences", "documents")]
+    with paths[0].open("wb") as ids, paths[1].open("wb") as sentences, paths[2].open("wb") as documents_out:
+        sentences.write(ends_of_sentences.tobytes())
+        documents_out.write(np.zeros(1, "<i8").tobytes())
+        for texts, sizes in _batches(documents):
+            encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+            lengths = np.fromiter((len(encoding) for encoding in encodings), np.int64, len(encodings))
+            flat = [number for encoding in encodings for number in encoding.ids]
+            ids.write(np.asarray(flat, kind).tobytes())
+            filled = np.add.reduceat(lengths > 0, np.cumsum([0, *sizes[:-1]]))
+            ends = ends_of_sentences[-1] + np.cumsum(lengths[lengths > 0])
+            sentences.write(ends.astype("<i8").tobytes())
+            ends_of_documents = sentences_so_far + np.cumsum(filled[filled > 0])
+            documents_out.write(ends_of_documents.astype("<i8").tobytes())
+            if len(ends):
+                ends_of_sentences = ends
+                sentences_so_far = int(ends_of_documents[-1])
+            progress(len(texts))
+    return open_store(folder, split, tokenizer.get_vocab_size())
+
+
+def open_store(folder: Path, split: str, vocab_size: int) -> TokenStore:
+    """Map a store into memory, read-only."""
+    return TokenStore(
+        _map(folder / f"{split}.ids.bin", id_type(vocab_size)),
+        _map(folder / f"{split}.sentences.bin", np.dtype("<i8")),
+        _map(folder / f"{split}.documents.bin", np.dtype("<i8")),
+        (folder, split, vocab_size),
+    )
+
+
+def _map(path: Path, kind: np.dtype[np.generic]) -> NDArray[np.generic]:
+    if path.stat().st_size == 0:  # an empty file cannot be mapped
+        return np.zeros(0, kind)
+    return np.memmap(path, kind, "r")
+
+
+def _batches(documents: Iterable[Document]) -> Iterable[tuple[list[str], list[int]]]:
+    """Whole documents together, about `_BATCH` sentences at a time: their sentences, and how many each has."""
+    texts: list[str] = []
+    sizes: list[int] = []
+    for document in documents:
+        if not document:
+            continue
+        texts.extend(document)
+        sizes.append(len(document))
+        if len(texts) >= _BATCH:
+            yield texts, sizes
+            texts, sizes = [], []
+    if texts:
+        yield texts, sizes
