@@ -5,7 +5,7 @@ follows, and, because people write 재밌다.또 볼래, at a period between a f
 
 * inside a quotation or brackets: "왔다. 봤다."라고 말했다;
 * before what carries the quotation on: "왔다." 라고 / 하고 / 며 ...;
-* after a number, an initial or an abbreviation: 1592. 4. 13., J. 로빈슨, Dr. 김;
+* after a number that stands alone, an initial or an abbreviation: 1592. 4. 13., J. 로빈슨, Dr. 김;
 * at an ellipsis that does not follow a final ending: 그는... 떠났다.
 
 The answer depends on the paragraph alone, and `" ".join(split_sentences(t)) == t` up to missing spaces at joins.
@@ -31,7 +31,9 @@ _CARRIES_ON = re.compile(r"이?라(?:고|는|며|면서|던)|하고|하며|하�
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'“‘])(?:[A-Za-z]|Dr|Mr|Mrs|Ms|St|Jr|Sr|Prof|No|vs|vol|pp|Fig|cf|ca|etc|al|Inc|Ltd|Co|Corp)$"
 )
-_ABBREVIATION_REACH = 8
+_NUMBER = re.compile(r"(?:^|[\s(\"'“‘])[\d.]+$")
+#: How far back the two look: longer than any of them.
+_REACH = 12
 
 
 def split_sentences(paragraph: str) -> list[str]:
@@ -40,8 +42,6 @@ def split_sentences(paragraph: str) -> list[str]:
     >>> split_sentences('비가 왔다. "우산은 있어? 없어."라고 물었다. 3.5 km를 걸었다!')
     ['비가 왔다.', '"우산은 있어? 없어."라고 물었다.', '3.5 km를 걸었다!']
     """
-    if len(paragraph) < 2:
-        return [paragraph] if paragraph else []
     inside = _quoted(paragraph)
     span = 0
     sentences: list[str] = []
@@ -80,8 +80,8 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
         return False
     if mark == "." and not match["close"]:
         if before.isdigit():
-            return not _number_goes_on(text, match.end())
-        return not _ABBREVIATION.search(text, max(0, start - _ABBREVIATION_REACH), start)
+            return not _number_goes_on(text, start, match.end())
+        return not _ABBREVIATION.search(text, max(0, start - _REACH), start)
     return True
 
 
@@ -90,10 +90,9 @@ def _is_long_word(text: str, end: int) -> bool:
     return end >= 2 and "가" <= text[end - 2] <= "힣"
 
 
-def _number_goes_on(text: str, after: int) -> bool:
-    """After `1592. `: a digit goes on with a date, a list number or a range; so does the text of `1. 머리말`."""
-    line_start = text.rfind(" ", 0, after - 2) < 0
-    return line_start or text[after : after + 1].isdigit()
+def _number_goes_on(text: str, mark: int, after: int) -> bool:
+    """A digit follows `1592. `, or the number stands alone: a date (4. 13. 왜군이) or a list's number (1. 머리말)."""
+    return text[after : after + 1].isdigit() or bool(_NUMBER.search(text, max(0, mark - _REACH), mark))
 
 
 def _quoted(text: str) -> list[tuple[int, int]]:

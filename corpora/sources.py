@@ -9,8 +9,8 @@ from __future__ import annotations
 import bz2
 import glob
 import gzip
-import io
 import lzma
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +18,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import IO, cast
 
-import zstandard
-
 from pipeline.errors import InputError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 #: The corpus used when none is named: it ships with the package.
 SAMPLE = "corpora/sample"
@@ -28,7 +31,7 @@ SAMPLE = "corpora/sample"
 SUFFIXES = tuple(f".txt{packed}" for packed in ("", ".xz", ".gz", ".zst", ".bz2"))
 
 _MAGIC = {b"\xfd7zXZ\x00": "xz", b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2"}
-_DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile)
+_DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstd.ZstdError, gzip.BadGzipFile)
 _OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
@@ -111,8 +114,7 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
         elif kind == "bz2":
             opened = cast("IO[bytes]", bz2.open(plain))
         elif kind == "zst":
-            reader = zstandard.ZstdDecompressor().stream_reader(plain, read_across_frames=True)
-            opened = io.BufferedReader(reader, 1 << 20)
+            opened = cast("IO[bytes]", zstd.open(plain))
         else:
             yield plain
             return

@@ -42,5 +42,6 @@ def split_documents(
         if len(lowest) > LEAST_HELD_OUT:
             yield "train", heapq.heappop(lowest)[2]
     missing = LEAST_HELD_OUT - chosen if held_out and total >= 2 * LEAST_HELD_OUT else 0
-    for rank, (_, _, document) in enumerate(sorted(lowest, key=lambda item: (-item[0], -item[1]))):
-        yield ("heldout" if rank < missing else "train"), document
+    given = {place for _, place, _ in heapq.nlargest(missing, lowest)}
+    for _, place, document in sorted(lowest, key=lambda item: -item[1]):
+        yield ("heldout" if place in given else "train"), document

@@ -1,0 +1,1 @@
+"""From an encoder to a task: single-sentence classification on our export or any Hugging Face folder."""

@@ -152,6 +152,7 @@ def seal(folder: Path, key: Key, figures: Figures) -> Manifest:
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST):
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
+        path.chmod(0o644)  # safetensors leaves weights readable by their owner alone; folders are handed on
         name = path.relative_to(folder).as_posix()
         records[name] = {"bytes": path.stat().st_size, "sha256": hash_file(path)}
     content = canonical({name: record["sha256"] for name, record in records.items()})

@@ -87,6 +87,7 @@ def bert_config(settings: ModelSettings, vocab_size: int, block_size: int) -> Be
         max_position_embeddings=settings.max_position_embeddings,
         hidden_dropout_prob=settings.hidden_dropout_prob,
         attention_probs_dropout_prob=settings.attention_probs_dropout_prob,
+        initializer_range=settings.initializer_range,
         type_vocab_size=2,
         pad_token_id=0,
     )

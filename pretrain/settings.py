@@ -35,6 +35,8 @@ class ModelSettings:
     max_position_embeddings: Positive
     hidden_dropout_prob: Probability
     attention_probs_dropout_prob: Probability
+    #: Standard deviation of the initial weights.
+    initializer_range: Annotated[float, Field(gt=0)]
 
     def __post_init__(self) -> None:
         if self.hidden_size % self.num_attention_heads:

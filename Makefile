@@ -1,0 +1,133 @@
+# Hanbeot: Korean BERT from raw text. `make help` lists the targets.
+#
+# Make decides by time whom to ask; a stage decides by content whether there is work (see pipeline/artifact.py).
+# The folders tokenizer/, pretrain/ and finetune/ bear targets' names, so the targets are phony and stand on file targets.
+
+RECIPE ?= sample
+CORPUS ?= corpora/sample
+SET ?=
+GPUS ?= 1
+TEXT ?= 이순신은 [MASK] 중기의 무신이다.
+ARTIFACTS ?= artifacts
+PYTHON ?= python3
+VENV ?= .venv
+# Not taken from the environment: some systems set NAME to the machine's name.
+ifneq ($(origin NAME),command line)
+NAME := $(basename $(notdir $(RECIPE)))
+endif
+MODEL ?= $(ARTIFACTS)/export/$(NAME)
+TRAIN ?= finetune/sample/sentiment-train.tsv
+TEST ?= finetune/sample/sentiment-test.tsv
+COLUMN ?= text
+LABEL ?= label
+OUT ?= $(ARTIFACTS)/finetune/$(NAME)
+
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+# transformers 4.57 beside the pinned one: the exported folders have to load in both.
+COMPAT := .compat/.installed
+
+FLAGS = --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(SET),--set $(SET))
+ASKED := $(ARTIFACTS)/.asked/$(NAME)
+RECIPE_FILE := $(wildcard $(RECIPE) pipeline/recipes/$(RECIPE).toml)
+CORPUS_FILES := $(wildcard $(shell find $(CORPUS) 2>/dev/null))
+CODE = $(wildcard $(foreach room,$(1),$(room)/*.py))
+
+CORPUS_DONE := $(ARTIFACTS)/corpus/$(NAME)/manifest.json
+TOKENIZER_DONE := $(ARTIFACTS)/tokenizer/$(NAME)/manifest.json
+EXAMPLES_DONE := $(ARTIFACTS)/examples/$(NAME)/manifest.json
+PRETRAIN_DONE := $(ARTIFACTS)/pretrain/$(NAME)/manifest.json
+EXPORT_DONE := $(ARTIFACTS)/export/$(NAME)/manifest.json
+ANSWER := $(ARTIFACTS)/probe/$(NAME)/answer.txt
+
+# The environment carries what may hold quotes and spaces.
+export HANBEOT_ASKED = $(RECIPE) | $(CORPUS) | $(SET)
+export HANBEOT_TEXT = $(TEXT)
+
+.PHONY: help setup corpus tokenizer examples pretrain export probe finetune check test FORCE
+.DEFAULT_GOAL := help
+
+help: ## list the targets and variables
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  RECIPE=$(RECIPE) CORPUS=$(CORPUS) NAME=$(NAME) SET=\"section.key=value ...\" GPUS=$(GPUS) TEXT=\"...\" MODEL=$(MODEL)"
+	@echo "  recipes: $(sort $(basename $(notdir $(wildcard pipeline/recipes/*.toml))))"
+
+setup: $(INSTALLED) ## make .venv and install Hanbeot with pinned versions
+
+corpus: $(CORPUS_DONE) ## clean CORPUS into documents of sentences
+
+tokenizer: $(TOKENIZER_DONE) ## learn a WordPiece vocabulary from the corpus
+
+examples: $(EXAMPLES_DONE) ## tokenise the corpus and plan next-sentence pairs
+
+pretrain: $(ANSWER) ## train, export and probe; goes on where it was interrupted
+	@echo "pretrain: $(ARTIFACTS)/export/$(NAME) is ready"
+	@cat $(ANSWER)
+
+export: $(EXPORT_DONE) ## write the trained model as a Hugging Face folder
+
+probe: $(INSTALLED) $(if $(filter $(ARTIFACTS)/export/$(NAME),$(MODEL)),$(EXPORT_DONE)) ## fill the [MASK] of TEXT with MODEL
+	@$(PY) -m pretrain.probe $(FLAGS) --model $(MODEL) --text "$$HANBEOT_TEXT"
+
+finetune: $(INSTALLED) $(if $(filter $(ARTIFACTS)/export/$(NAME),$(MODEL)),$(EXPORT_DONE)) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
+	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification \
+		--train $(TRAIN) --test $(TEST) --text $(COLUMN) --label $(LABEL) --out $(OUT)
+
+check: $(INSTALLED_DEV) ## format, lint, types and quick tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n auto -m "not slow"
+
+test: $(INSTALLED_DEV) $(COMPAT) ## everything: format, lint, types and all tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n auto
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Hanbeot needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make setup PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED)
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(COMPAT): $(INSTALLED) tests/compat/requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(@D) --requirement tests/compat/requirements.txt
+	@touch $@
+
+# Rewritten only when RECIPE, CORPUS or SET differ from the last time under this NAME.
+$(ASKED): FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$HANBEOT_ASKED" | cmp -s - $@ || printf '%s\n' "$$HANBEOT_ASKED" > $@
+
+$(CORPUS_DONE): $(INSTALLED) $(ASKED) $(RECIPE_FILE) $(CORPUS_FILES) $(call CODE,pipeline corpora)
+	$(PY) -m corpora.build $(FLAGS) --corpus $(CORPUS)
+	@touch -c $@
+
+$(TOKENIZER_DONE): $(CORPUS_DONE) $(call CODE,tokenizer)
+	$(PY) -m tokenizer.train $(FLAGS)
+	@touch -c $@
+
+$(EXAMPLES_DONE): $(TOKENIZER_DONE) $(call CODE,pretrain)
+	$(PY) -m pretrain.examples $(FLAGS)
+	@touch -c $@
+
+$(PRETRAIN_DONE): $(EXAMPLES_DONE)
+	$(if $(filter 1,$(GPUS)),$(PY),$(BIN)/accelerate launch --num_processes $(GPUS)) -m pretrain.train $(FLAGS)
+	@touch -c $@
+
+$(EXPORT_DONE): $(PRETRAIN_DONE)
+	$(PY) -m pretrain.export $(FLAGS)
+	@touch -c $@
+
+$(ANSWER): $(EXPORT_DONE)
+	@mkdir -p $(@D)
+	@$(PY) -m pretrain.probe $(FLAGS) --model $(ARTIFACTS)/export/$(NAME) --text "$$HANBEOT_TEXT" --out $(@D) > $@.part
+	@mv $@.part $@

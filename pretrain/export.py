@@ -1,0 +1,116 @@
+"""Stage `export`: a finished run to a Hugging Face folder.
+
+    python -m pretrain.export --recipe base --name law         (make export RECIPE=base NAME=law)
+
+Reads `artifacts/pretrain/<name>/`, writes `artifacts/export/<name>/`: config, safetensors, tokenizer, model card. The folder is
+read back before it is published: no missing or unexpected key, the same logits as the checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import load_model
+from transformers import BertConfig, BertForPreTraining
+
+from pipeline.artifact import Figures, Key, Manifest, build, hash_file, open_artifact
+from pipeline.console import say
+from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
+from pretrain.checkpoint import MODEL
+from pretrain.train import STAGE as PRETRAIN
+from tokenizer.wordpiece import FILES, load_tokenizer, save_tokenizer
+
+FORMAT = 1
+_LOOK = "이순신은 조선 중기의 무신이다."
+
+
+def main(argv: list[str] | None) -> None:
+    """Parse the command line, export the run if that is not done."""
+    parser = stage_parser("pretrain.export", "Write a finished run as a Hugging Face folder.")
+    parser.add_argument("--from-run", type=Path, help="finished run (default: artifacts/pretrain/<name>)")
+    arguments = parser.parse_args(argv)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    recipe = read_recipe(arguments)
+    folder = artifact_folder(arguments, "export", recipe)
+    _, built = export_run(arguments.from_run or artifact_folder(arguments, PRETRAIN, recipe), folder)
+    say(f"export -> {folder}" if built else f"export: {folder} is up to date")
+
+
+def export_run(run: Path, folder: Path) -> tuple[Manifest, bool]:
+    """The export artifact of a finished run; see `pipeline.artifact.build`."""
+    source = open_artifact(run, PRETRAIN, "make pretrain")
+    inputs = {"model": source.figures["model_sha256"], **{name: hash_file(run / name) for name in FILES}}
+    key = Key("export", FORMAT, {}, inputs)
+
+    def make(workspace: Path) -> Figures:
+        config = BertConfig.from_json_file(str(run / "config.json"))
+        model = BertForPreTraining(config).eval()
+        load_model(model, run / source.figures["checkpoint"] / MODEL, strict=True)
+        model.save_pretrained(workspace)
+        save_tokenizer(load_tokenizer(run), workspace, config.max_position_embeddings)
+        (workspace / "README.md").write_text(_card(source, config), "utf-8")
+        _read_back(model, workspace)
+        return {"parameters": model.num_parameters()}
+
+    return build(folder, key, make)
+
+
+@torch.no_grad()
+def _read_back(model: BertForPreTraining, folder: Path) -> None:
+    """Load the folder as its users will, and compare; a difference is a fault of ours."""
+    again, report = BertForPreTraining.from_pretrained(
+        str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    wrong = {name: keys for name, keys in report.items() if keys}
+    if wrong:
+        raise RuntimeError(f"the exported folder does not hold the model: {wrong}")
+    ids = torch.tensor([load_tokenizer(folder).encode(_LOOK).ids[: model.config.max_position_embeddings]])
+    before, after = model(input_ids=ids), again.eval()(input_ids=ids)
+    if not torch.equal(before.prediction_logits, after.prediction_logits):
+        raise RuntimeError("the exported model answers differently from its checkpoint")
+
+
+def _card(run: Manifest, config: BertConfig) -> str:
+    """The folder's README: what it is, how to load it, what it was trained with."""
+    figures = run.figures
+    scores = {
+        name.removeprefix("held_out_"): value for name, value in figures.items() if name.startswith("held_out_")
+    }
+    settings = json.dumps(run.settings, indent=1)
+    return f"""---
+language: ko
+library_name: transformers
+pipeline_tag: fill-mask
+tags: [bert, korean, hanbeot]
+---
+
+# A Korean BERT trained with Hanbeot
+
+{config.num_hidden_layers} layers of width {config.hidden_size}, {config.vocab_size:,} WordPiece entries, inputs of up to
+{config.max_position_embeddings} tokens, {figures["parameters"] / 1e6:.1f} million parameters; masked-language-model and
+next-sentence prediction for {figures["steps"]:,} steps.
+
+```python
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForMaskedLM.from_pretrained(folder)
+```
+
+Load the tokenizer with `AutoTokenizer`: under `BertTokenizer`, transformers 5 drops the NFC step and decomposed Hangul turns
+into [UNK].
+
+Held out: {", ".join(f"{name} {value}" for name, value in scores.items()) or "not measured"}.
+
+```json
+{settings}
+```
+"""
+
+
+if __name__ == "__main__":
+    run_stage(main)

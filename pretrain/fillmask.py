@@ -1,0 +1,99 @@
+"""Fill-mask as Korean needs it: what is glued to a mask is read as the continuation of a word.
+
+In `[MASK]를 보냈다` the tokenizer splits at the mask and takes 를 for the beginning of a word, while in training it stood there as
+`##를`. Here the run of letters after a mask is spelled with `##` pieces. For masks that stand alone the ids, and so the
+answers, are those of `transformers.pipeline("fill-mask")`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from pipeline.errors import InputError
+from tokenizer.wordpiece import continue_word
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One piece for one gap, with its probability."""
+
+    piece: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The best pieces for each gap of a text, best first, and what to know about the input."""
+
+    text: str
+    pieces: tuple[str, ...]
+    gaps: tuple[tuple[Guess, ...], ...]
+    unknown: int
+
+
+class FillMask:
+    """A masked language model with its tokenizer, from a local Hugging Face folder."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "config.json").is_file():
+            raise InputError(f"{folder} is no model folder (it has no config.json): make one with `make export`")
+        try:
+            self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            self.model: PreTrainedModel = AutoModelForMaskedLM.from_pretrained(
+                str(folder), local_files_only=True, use_safetensors=True
+            )
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot load a masked language model from {folder}: {error}") from None
+        if self.tokenizer.mask_token_id is None:
+            raise InputError(f"the tokenizer of {folder} has no mask token")
+        self.model.eval()
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of `text` with [CLS] and [SEP]; raises InputError if it holds no mask or is too long for the model."""
+        tokenizer = self.tokenizer
+        mask = str(tokenizer.mask_token)
+        if mask not in text:
+            raise InputError(f"nothing to fill: put {mask} into the text, for example: 이순신은 {mask} 중기의 무신이다.")
+        ids: list[int] = []
+        for place, part in enumerate(text.split(mask)):
+            if place:
+                ids.append(int(tokenizer.mask_token_id))
+                glued, part = self._glued(part)
+                ids += glued
+            ids += tokenizer.encode(part, add_special_tokens=False)
+        ids = [int(tokenizer.cls_token_id), *ids, int(tokenizer.sep_token_id)]
+        longest = self.model.config.max_position_embeddings
+        if len(ids) > longest:
+            raise InputError(f"the text is {len(ids)} tokens long, the model reads at most {longest}: shorten it")
+        return ids
+
+    @torch.no_grad()
+    def answer(self, text: str, top: int = 5) -> Answer:
+        """The `top` most probable pieces for every mask of `text`."""
+        ids = self.encode(text)
+        logits = self.model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long)).logits
+        gaps = []
+        for place, number in enumerate(ids):
+            if number == self.tokenizer.mask_token_id:
+                best = logits[0, place].softmax(-1).topk(min(top, logits.shape[-1]))
+                names = self.tokenizer.convert_ids_to_tokens(best.indices.tolist())
+                gaps.append(tuple(Guess(*guess) for guess in zip(names, best.values.tolist(), strict=True)))
+        pieces = tuple(self.tokenizer.convert_ids_to_tokens(ids))
+        return Answer(text, pieces, tuple(gaps), ids.count(self.tokenizer.unk_token_id))
+
+    def _glued(self, after: str) -> tuple[list[int], str]:
+        """(ids of the letters that follow a mask without a space, the text after them)."""
+        backend = self.tokenizer.backend_tokenizer
+        if not after[:1].isalnum() or not hasattr(backend.model, "continuing_subword_prefix"):
+            return [], after
+        normal = backend.normalizer.normalize_str(after) if backend.normalizer else after
+        words = backend.pre_tokenizer.pre_tokenize_str(normal)
+        if not words or words[0][1][0] != 0:  # a Hanja: always a word of its own
+            return [], after
+        word, (_, end) = words[0]
+        ids = continue_word(self.tokenizer.get_vocab(), word)
+        return ([], after) if ids is None else (ids, normal[end:])

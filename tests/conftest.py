@@ -1,0 +1,64 @@
+"""What tests share: one thread a process (they run in parallel), and a small corpus and vocabulary made once a worker."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAYON_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from pathlib import Path
+
+import pytest
+
+from corpora.build import build_corpus
+from corpora.settings import CorpusSettings
+from corpora.sources import SAMPLE, find_files
+from pretrain.examples import build_examples
+from pretrain.settings import ExamplesSettings
+from tokenizer.settings import TokenizerSettings
+from tokenizer.train import train_tokenizer
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+CORPUS = CorpusSettings(
+    layout="auto", min_chars=1, max_chars=2000, min_hangul=0.0, held_out=0.05, shard_megabytes=1, seed=0
+)
+TOKENIZER = TokenizerSettings(vocab_size=3000, min_frequency=2, character_coverage=1.0, unused=4)
+EXAMPLES = ExamplesSettings(block_size=32, short_seq_probability=0.1, nsp_probability=0.5, seed=0)
+
+
+@pytest.fixture(scope="session")
+def sample_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The corpus artifact of the sample that ships."""
+    folder = tmp_path_factory.mktemp("sample") / "corpus"
+    build_corpus(find_files([SAMPLE]), CORPUS, folder, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_tokenizer(sample_corpus: Path) -> Path:
+    """A vocabulary of the sample."""
+    folder = sample_corpus.parent / "tokenizer"
+    train_tokenizer(sample_corpus, TOKENIZER, folder, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_examples(sample_corpus: Path, sample_tokenizer: Path) -> Path:
+    """Examples of the sample."""
+    folder = sample_corpus.parent / "examples"
+    build_examples(sample_corpus, sample_tokenizer, EXAMPLES, folder)
+    return folder
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """`write("a.txt", text_or_bytes)` -> path in the test's own folder."""
+
+    def put(name: str, content: str | bytes) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return put

@@ -1,0 +1,43 @@
+"""What is printed where there is no terminal is plain text."""
+
+import pytest
+
+from pipeline import console
+from pipeline.console import duration, progress, say, table
+
+
+def test_plain_progress_has_no_control_codes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "PLAIN_INTERVAL", 0.0)
+    with progress("pretrain", 4) as advance:
+        advance(1, "loss [6.2]")
+        advance(3, "loss [6.1]")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("pretrain:  25 %  ") and lines[0].endswith("left  loss [6.2]")
+    assert lines[1].startswith("pretrain: 100 %  in 0:00  loss [6.1]")
+    assert "\x1b" not in "".join(lines) and "\r" not in "".join(lines)
+
+
+def test_progress_counts_from_where_a_run_goes_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "PLAIN_INTERVAL", 0.0)
+    with progress("pretrain", 10, start=5) as advance:
+        advance(1, "")
+    assert capsys.readouterr().err.startswith("pretrain:  60 %")
+
+
+def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("pretrain", 1, quiet=True) as advance:
+        advance(1, "x")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_markup_in_a_users_text_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    say("[MASK] [red]x[/red]")
+    table("[MASK]", ("a",), [("[MASK]",)])
+    assert capsys.readouterr().err.count("[MASK]") == 3
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75, "1:15"), (4000, "1:06:40"), (-1, "0:00")])
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

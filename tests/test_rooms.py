@@ -1,0 +1,55 @@
+"""Imports only go down the list of rooms; stage modules are roofs; torch stays where it belongs."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+#: Top to bottom: a room may import itself and what is below it.
+ROOMS = ["finetune", "pretrain", "tokenizer", "corpora", "pipeline"]
+#: Stage modules whose constants or functions a stage above may use: a run's stage name, nothing else.
+ROOFS = {"corpora.build", "tokenizer.train", "pretrain.examples", "pretrain.export", "pretrain.probe", "finetune.train"}
+#: Modules of pretrain that lay examples on disk do so without torch.
+WITHOUT_TORCH = {
+    "pretrain.tokens", "pretrain.nsp", "pretrain.draws", "pretrain.batches", "pretrain.examples",
+    "pretrain.prepared", "pretrain.settings",
+}
+MODULES = [path for room in ROOMS for path in sorted((REPOSITORY / room).glob("*.py"))]
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}.{path.stem}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_down(path: Path) -> None:
+    room = path.parent.name
+    allowed = ROOMS[ROOMS.index(room) :]
+    ours = {name for name in imported(path) if name.split(".")[0] in ROOMS}
+    assert {name for name in ours if name.split(".")[0] not in allowed} == set()
+    assert ours & ROOFS == set(), "a stage module is a roof: nothing stands on it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_torch_stays_upstairs(path: Path) -> None:
+    heavy = {"torch", "transformers", "accelerate"} & {name.split(".")[0] for name in imported(path)}
+    if path.parent.name not in ("pretrain", "finetune") or name_of(path) in WITHOUT_TORCH:
+        assert heavy == set()
+
+
+def test_the_check_sees_a_wrong_import(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("import torch\nfrom pretrain.loop import fit\n")
+    assert imported(wrong) == {"torch", "pretrain.loop"}
