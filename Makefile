@@ -120,7 +120,7 @@ $(EXAMPLES_DONE): $(TOKENIZER_DONE) $(call CODE,pretrain)
 	@touch -c $@
 
 $(PRETRAIN_DONE): $(EXAMPLES_DONE)
-	$(if $(filter 1,$(GPUS)),$(PY),$(BIN)/accelerate launch --num_processes $(GPUS)) -m pretrain.train $(FLAGS)
+	$(if $(filter 1,$(GPUS)),$(PY),$(BIN)/accelerate launch --multi_gpu --num_processes $(GPUS) --num_machines 1 --mixed_precision no --dynamo_backend no) -m pretrain.train $(FLAGS)
 	@touch -c $@
 
 $(EXPORT_DONE): $(PRETRAIN_DONE)

@@ -1,9 +1,9 @@
 """Stage `corpus`: raw text to clean documents of sentences.
 
-    python -m corpora.build --corpus my.txt --recipe base --name law      (make corpus CORPUS=my.txt RECIPE=base NAME=law)
+    python -m corpora.build --corpus my.txt --recipe base --name law    (make corpus CORPUS=my.txt RECIPE=base NAME=law)
 
-Writes `artifacts/corpus/<name>/`: `train-*.txt` and `heldout-*.txt` (one sentence a line, a blank line between documents),
-`dropped.tsv` (some of what was left out, by reason) and `manifest.json` with counts.
+Writes `artifacts/corpus/<name>/`: `train-*.txt` and `heldout-*.txt` (one sentence a line, a blank line between
+documents), `dropped.tsv` (some of what was left out, by reason) and `manifest.json` with counts.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ def main(argv: list[str] | None) -> None:
         say(f"corpus: {folder} is up to date")
 
 
-def build_corpus(
-    files: Sequence[Path], settings: CorpusSettings, folder: Path, workers: int
-) -> tuple[Manifest, bool]:
+def build_corpus(files: Sequence[Path], settings: CorpusSettings, folder: Path, workers: int) -> tuple[Manifest, bool]:
     """The corpus artifact made from `files`; see `pipeline.artifact.build`. Workers do not change the output."""
     inputs = {f"{place:06} {path.name}": hash_file(path) for place, path in enumerate(files)}
     key = Key("corpus", FORMAT, {"corpus": as_table(settings)}, inputs)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, cast
+from typing import Literal
 
 from corpora.clean import clean_line
 from corpora.sentences import split_sentences
@@ -60,7 +60,7 @@ def detect_layout(lines: Iterable[str]) -> Layout:
 
 def choose_layout(setting: LayoutSetting, lines: Iterable[str]) -> Layout:
     """The recipe's layout, or the file's own if the recipe says auto."""
-    return detect_layout(lines) if setting == "auto" else cast("Layout", setting)
+    return detect_layout(lines) if setting == "auto" else setting
 
 
 def raw_documents(lines: Iterable[tuple[int, str]], layout: Layout, source: str) -> Iterator[RawDocument]:

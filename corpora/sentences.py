@@ -1,7 +1,8 @@
 """Korean sentence splitting by rule, in time linear in the length of the text.
 
 A sentence ends at `.`, `!`, `?`, `。` or an ellipsis (with the quotes and brackets that close there) when white space
-follows, and, because people write 재밌다.또 볼래, at a period between a final ending (다, 요, 죠, 까 ...) and Hangul. It does not end
+follows, and, because people write 재밌다.또 볼래, at a period between a final ending (다, 요, 죠, 까 ...) and
+Hangul. It does not end
 
 * inside a quotation or brackets: "왔다. 봤다."라고 말했다;
 * before what carries the quotation on: "왔다." 라고 / 하고 / 며 ...;
@@ -18,7 +19,18 @@ import re
 #: Syllables that a sentence can end in before its mark; what precedes an ellipsis or an unspaced period must be one.
 _FINAL = "다요죠까네군음함임됨슴니라자지"
 _CLOSERS = "\"'”’」』》〉)]}】"
-_PAIRS = {"“": "”", "‘": "’", "「": "」", "『": "』", "《": "》", "〈": "〉", "(": ")", "[": "]", "{": "}", "【": "】"}
+_PAIRS = {
+    "“": "”",
+    "‘": "’",
+    "「": "」",
+    "『": "』",
+    "《": "》",
+    "〈": "〉",
+    "(": ")",
+    "[": "]",
+    "{": "}",
+    "【": "】",
+}
 #: A quotation longer than this is taken for a stray mark, so that one lost quote does not swallow a page.
 _LONGEST_QUOTE = 400
 

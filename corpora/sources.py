@@ -90,9 +90,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             f"convert the file first, for example: iconv -f CP949 -t UTF-8 {path.name} > {path.stem}.utf8.txt"
         ) from None
     except _DAMAGED as error:
-        raise InputError(
-            f"{path}: damaged or cut-off compressed file, after line {number}: {error}"
-        ) from None
+        raise InputError(f"{path}: damaged or cut-off compressed file, after line {number}: {error}") from None
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
 
@@ -103,9 +101,7 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
         head = plain.read(6)
         plain.seek(0)
         if encoding := _OTHER_ENCODINGS.get(head[:2]):
-            raise InputError(
-                f"{path}, line 1: {encoding} text; convert it first: iconv -f {encoding} -t UTF-8"
-            )
+            raise InputError(f"{path}, line 1: {encoding} text; convert it first: iconv -f {encoding} -t UTF-8")
         kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "plain")
         if kind == "xz":
             opened: IO[bytes] = cast("IO[bytes]", lzma.open(plain))

@@ -21,9 +21,7 @@ def draw(document: Document, seed: int) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def split_documents(
-    documents: Iterable[Document], held_out: float, seed: int
-) -> Iterator[tuple[str, Document]]:
+def split_documents(documents: Iterable[Document], held_out: float, seed: int) -> Iterator[tuple[str, Document]]:
     """(split, document) for every document, `held_out` of them in "heldout".
 
     A small corpus may draw fewer than `LEAST_HELD_OUT`; then the documents with the lowest draws go there, unless fewer

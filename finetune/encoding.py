@@ -17,11 +17,8 @@ def encode(
     """Unpadded examples of at most `max_length` tokens in all, and how many texts were longer."""
     encoded = tokenizer(list(texts), truncation=True, max_length=max_length)
     examples = [
-        {**{name: encoded[name][place] for name in encoded}, "labels": label}
-        for place, label in enumerate(labels)
+        {**{name: encoded[name][place] for name in encoded}, "labels": label} for place, label in enumerate(labels)
     ]
-    full = [
-        text for text, example in zip(texts, examples, strict=True) if len(example["input_ids"]) >= max_length
-    ]
+    full = [text for text, example in zip(texts, examples, strict=True) if len(example["input_ids"]) >= max_length]
     longer = sum(len(ids) > max_length for ids in tokenizer(full)["input_ids"]) if full else 0
     return examples, longer

@@ -56,9 +56,7 @@ class Job:
             return
         manifest = read_manifest(folder)
         if manifest is None or manifest.stage != STAGE:
-            raise InputError(
-                f"{folder} holds something else than a fine-tuned model; name another folder with --out"
-            )
+            raise InputError(f"{folder} holds something else than a fine-tuned model; name another folder with --out")
         if folder.resolve() == self.source.resolve():
             raise InputError(f"--out and --model are both {folder}; name another folder with --out")
 

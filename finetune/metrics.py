@@ -39,9 +39,7 @@ def score(truth: Sequence[int], answers: Sequence[int], names: Sequence[str]) ->
     """Scores of `answers` against `truth`, both class ids (places in `names`), equally long and not empty."""
     if len(truth) == 0:
         raise ValueError("no rows to score")
-    each = precision_recall_fscore_support(
-        truth, answers, labels=range(len(names)), average=None, zero_division=0
-    )
+    each = precision_recall_fscore_support(truth, answers, labels=range(len(names)), average=None, zero_division=0)
     macro = precision_recall_fscore_support(truth, answers, average="macro", zero_division=0)
     return Scores(
         accuracy=float(accuracy_score(truth, answers)),

@@ -27,23 +27,10 @@ from pipeline.errors import InputError
 
 CONFIG = "config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
-#: Any one of these holds a vocabulary.
-VOCABULARIES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
-)
-#: All that a tokenizer may consist of.
-TOKENIZER_FILES = (
-    *VOCABULARIES,
-    TOKENIZER_CONFIG,
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
+#: Any one of these holds a vocabulary (`*.model`: SentencePiece, under one of several names).
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+#: What else a tokenizer may consist of.
+TOKENIZER_REST = (TOKENIZER_CONFIG, "merges.txt", "special_tokens_map.json", "added_tokens.json")
 #: A tokenizer that knows no limit says 1e30.
 NO_LIMIT = 1_000_000
 
@@ -58,18 +45,17 @@ def model_files(folder: Path, *, random_weights: bool = False) -> list[Path]:
             f"no model folder {folder}: make one with `python -m pretrain.export`, or fetch one with "
             "`hf download NAME --local-dir DIR` and name it with --model DIR"
         )
-    tokenizer = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
-    weights = sorted([*folder.glob("*.safetensors"), *folder.glob("*.safetensors.index.json")])
+    weights = _matching(folder, ("*.safetensors", "*.safetensors.index.json"))
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder} holds no {CONFIG}, so it is no Hugging Face model folder")
-    if not any(path.name in VOCABULARIES for path in tokenizer):
+    if not _matching(folder, VOCABULARIES):
         raise InputError(f"{folder} holds no tokenizer (none of {', '.join(VOCABULARIES)})")
     if not weights and not random_weights:
         raise InputError(
             f"{folder} holds no *.safetensors; weights in pickles (*.bin) are not read, since opening one "
             "can run code: convert them, or compare with --random-weights"
         )
-    return [folder / CONFIG, *tokenizer, *([] if random_weights else weights)]
+    return [folder / CONFIG, *_tokenizer_files(folder), *([] if random_weights else weights)]
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -79,17 +65,13 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     except Exception as error:  # whatever the tokenizer libraries raise, bare Exception included
         raise InputError(f"{folder}: the tokenizer cannot be loaded: {_first_line(error)}") from None
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise InputError(
-            f"{folder}: the tokenizer has only its {len(tokenizer)} special tokens, no vocabulary"
-        )
+        raise InputError(f"{folder}: the tokenizer has only its {len(tokenizer)} special tokens, no vocabulary")
     if tokenizer.pad_token_id is None:
         raise InputError(f"{folder}: the tokenizer has no padding token; set pad_token in {TOKENIZER_CONFIG}")
     return tokenizer
 
 
-def load_classifier(
-    folder: Path, names: Sequence[str], seed: int, *, random_weights: bool = False
-) -> PreTrainedModel:
+def load_classifier(folder: Path, names: Sequence[str], seed: int, *, random_weights: bool = False) -> PreTrainedModel:
     """The folder's encoder in float32 with a head over the classes `names`; new weights come from `seed`.
 
     Raises InputError if the folder is not an encoder that transformers knows, or if its weights are not all
@@ -120,9 +102,7 @@ def load_classifier(
                 ignore_mismatched_sizes=True,  # another task's head may go; see _check_encoder
                 output_loading_info=True,
             )
-    except (
-        Exception
-    ) as error:  # OSError, ValueError, KeyError, safetensors' own: all mean a folder that does not fit
+    except Exception as error:  # OSError, ValueError, KeyError, safetensors' own: all mean a folder that does not fit
         raise InputError(f"{folder}: the model cannot be loaded: {_first_line(error)}") from None
     _check_encoder(folder, *loaded)
     return loaded[0]
@@ -139,24 +119,18 @@ def check_vocabulary(folder: Path, model: PreTrainedModel, tokenizer: PreTrained
         )
 
 
-def longest_input(
-    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: int
-) -> int:
+def longest_input(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: int) -> int:
     """Tokens of the longest example: `asked`, or for 0 what model and tokenizer take.
 
     Raises InputError if more is asked than they take, or nothing is asked and they name no limit.
     """
-    limits = [
-        limit for limit in (_positions(model), tokenizer.model_max_length) if limit and limit < NO_LIMIT
-    ]
+    limits = [limit for limit in (_positions(model), tokenizer.model_max_length) if limit and limit < NO_LIMIT]
     if not limits:
         if not asked:
             raise InputError(f"{folder} names no longest input; set finetune.max_length")
         return asked
     if asked > min(limits):
-        raise InputError(
-            f"finetune.max_length {asked} is more than the {min(limits)} tokens that {folder} takes"
-        )
+        raise InputError(f"finetune.max_length {asked} is more than the {min(limits)} tokens that {folder} takes")
     return asked or int(min(limits))
 
 
@@ -167,22 +141,27 @@ def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: P
     transformers 5's name.
     """
     model.save_pretrained(str(folder))
-    for name in TOKENIZER_FILES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
+    for file in _tokenizer_files(source):
+        shutil.copyfile(file, folder / file.name)
     path = folder / TOKENIZER_CONFIG
     config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     config["model_max_length"] = max_length
     path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
+def _tokenizer_files(folder: Path) -> list[Path]:
+    return _matching(folder, (*VOCABULARIES, *TOKENIZER_REST))
+
+
+def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    return sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+
+
 def _check_encoder(folder: Path, model: PreTrainedModel, report: dict[str, Iterable[Any]]) -> None:
     """Stop if part of the encoder was left random; a head is new anyway, a pooler after MLM alone."""
     changed = [name[0] if isinstance(name, tuple) else name for name in report["mismatched_keys"]]
     absent = [*report["missing_keys"], *changed]
-    lost = sorted(
-        name for name in absent if name.startswith(f"{model.base_model_prefix}.") and ".pooler." not in name
-    )
+    lost = sorted(name for name in absent if name.startswith(f"{model.base_model_prefix}.") and ".pooler." not in name)
     if lost:
         raise InputError(
             f"{folder}: {len(lost)} of the encoder's weights are absent or of another shape, for example "

@@ -6,6 +6,7 @@ lengths past a tokenizer's limit. What of that matters is checked or counted her
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,7 +20,9 @@ def quiet() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"transformers\.")
+            yield
     finally:
         logging.set_verbosity(verbosity)
         if bars:

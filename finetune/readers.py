@@ -71,9 +71,7 @@ def read_rows(path: Path, text: str, label: str) -> Rows:
             skipped.append(line)
             continue
         if not (name := _plain(record[at_label])):
-            raise InputError(
-                f"{path}, line {line}: no label in column {label!r}; give one or remove the line"
-            )
+            raise InputError(f"{path}, line {line}: no label in column {label!r}; give one or remove the line")
         texts.append(record[at_text].strip())
         labels.append(name)
         lines.append(line)
@@ -94,9 +92,7 @@ def _layout(path: Path) -> str:
     layout = LAYOUTS.get(suffixes[-1]) if suffixes else None
     if layout is None:
         known = ", ".join(LAYOUTS)
-        raise InputError(
-            f"{path}: name the file by its format: {known} (may be followed by {', '.join(PACKED)})"
-        )
+        raise InputError(f"{path}: name the file by its format: {known} (may be followed by {', '.join(PACKED)})")
     return layout
 
 

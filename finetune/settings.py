@@ -28,6 +28,4 @@ class FinetuneSettings:
 
     def __post_init__(self) -> None:
         if 0 < self.max_length < 4:
-            raise ValueError(
-                f"max_length {self.max_length} leaves no room for text; 0 means the model's limit"
-            )
+            raise ValueError(f"max_length {self.max_length} leaves no room for text; 0 means the model's limit")

@@ -12,9 +12,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 
-def split_dev(
-    texts: Sequence[str], labels: Sequence[str], share: float, seed: int
-) -> tuple[list[int], list[int]]:
+def split_dev(texts: Sequence[str], labels: Sequence[str], share: float, seed: int) -> tuple[list[int], list[int]]:
     """Places of the training and of the dev rows, both ascending; about `share` of each label's rows are dev.
 
     A label with two or more different texts has at least one on each side; one with a single text is trained

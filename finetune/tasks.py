@@ -57,9 +57,7 @@ def read_classification(files: Files, settings: FinetuneSettings) -> Classificat
     train, test = read["train"], read["test"]
     names = class_names(train.labels)
     if len(names) < 2:
-        raise InputError(
-            f"{train.path}: every row is labelled {names[0]!r}; a classifier needs two classes or more"
-        )
+        raise InputError(f"{train.path}: every row is labelled {names[0]!r}; a classifier needs two classes or more")
     for role in read:
         _check_labels(read[role], train, names)
     notes = [
@@ -70,9 +68,7 @@ def read_classification(files: Files, settings: FinetuneSettings) -> Classificat
         return Classification(names, train, read["dev"], test, tuple(notes))
     kept, held = split_dev(train.texts, train.labels, settings.dev_share, settings.seed)
     if not held:
-        raise InputError(
-            f"{train.path}: no label has two different texts, so no dev set can be held back; give --dev"
-        )
+        raise InputError(f"{train.path}: no label has two different texts, so no dev set can be held back; give --dev")
     return Classification(names, train.pick(kept), train.pick(held), test, tuple(notes))
 
 

@@ -139,19 +139,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = stage_parser("finetune.train", "Fine-tune an encoder to classify single texts.")
     parser.add_argument("--model", type=Path, help="encoder folder (default: artifacts/export/<name>)")
     parser.add_argument("--task", choices=["classification"], default="classification")
-    parser.add_argument(
-        "--train", type=Path, help=".tsv, .txt (tabs) or .csv, also compressed (default: sample)"
-    )
+    parser.add_argument("--train", type=Path, help=".tsv, .txt (tabs) or .csv, also compressed (default: sample)")
     parser.add_argument("--dev", type=Path, help="to choose the best epoch by (default: a share of --train)")
     parser.add_argument("--test", type=Path, help="scored once, at the end (default: sample)")
     parser.add_argument("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
-    parser.add_argument(
-        "--label", default="label", metavar="COLUMN", help="column of the label (default: label)"
-    )
+    parser.add_argument("--label", default="label", metavar="COLUMN", help="column of the label (default: label)")
     parser.add_argument("--out", type=Path, help="output folder (default: artifacts/finetune/<name>)")
-    parser.add_argument(
-        "--random-weights", action="store_true", help="start from an untrained encoder, to compare"
-    )
+    parser.add_argument("--random-weights", action="store_true", help="start from an untrained encoder, to compare")
     parser.add_argument("--cpu", action="store_true", help="use the CPU even if there is an accelerator")
     return parser
 
@@ -159,9 +153,7 @@ def _parser() -> argparse.ArgumentParser:
 def _files(arguments: argparse.Namespace) -> Files:
     train, dev, test = arguments.train, arguments.dev, arguments.test
     if (train is None) != (test is None) or (dev and train is None):
-        raise InputError(
-            "give --train and --test together (and --dev with them), or none of them for the sample"
-        )
+        raise InputError("give --train and --test together (and --dev with them), or none of them for the sample")
     if train is None:
         sample = Path(str(packaged("finetune") / "sample"))
         train, test = sample / "sentiment-train.tsv", sample / "sentiment-test.tsv"

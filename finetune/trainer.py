@@ -94,9 +94,7 @@ def fit(
     )
     trainer.remove_callback(PrinterCallback)
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-        raise InputError(
-            "fine-tuning runs on one or several devices (DDP), not with FSDP or DeepSpeed: turn those off"
-        )
+        raise InputError("fine-tuning runs on one or several devices (DDP), not with FSDP or DeepSpeed: turn those off")
     trainer.train()
     trainer.compute_metrics = None  # what follows is for `answers`, and must not count as a look at dev
     epochs = _epochs(trainer.state.log_history, looks)

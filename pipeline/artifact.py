@@ -114,17 +114,16 @@ def open_artifact(folder: Path, stage: str, hint: str) -> Manifest:
         raise InputError(f"{folder} holds the output of stage {manifest.stage!r}, not {stage!r}")
     for name, record in manifest.files.items():
         if hash_file(folder / name) != record["sha256"]:
-            raise InputError(
-                f"{folder / name} was changed after it was written; delete {folder} and build it again"
-            )
+            raise InputError(f"{folder / name} was changed after it was written; delete {folder} and build it again")
     return manifest
 
 
 def build(folder: Path, key: Key, make: Callable[[Path], Figures]) -> tuple[Manifest, bool]:
     """Return the artifact at `folder` made from `key`, and whether it had to be built.
 
-    `make(workspace)` writes files into an empty folder and returns figures; `seconds` and `peak_memory_mb` are added. If it
-    fails, whatever stood at `folder` before stands there still. Several processes may call this at once: one builds, the others wait and read.
+    `make(workspace)` writes files into an empty folder and returns figures; `seconds` and `peak_memory_mb` are
+    added. If it fails, whatever stood at `folder` before stands there still. Several processes may call this at
+    once: one builds, the others wait and read.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / f".{folder.name}.lock"):
@@ -174,7 +173,11 @@ def seal(folder: Path, key: Key, figures: Figures) -> Manifest:
 def peak_memory_mb() -> int:
     """The most memory held so far, in million bytes: by this process, and by the largest of its finished workers."""
     unit = 1 if sys.platform == "darwin" else 1024
-    return sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * unit // 10**6
+    return (
+        sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        * unit
+        // 10**6
+    )
 
 
 def write_atomic(path: Path, text: str) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -18,7 +19,12 @@ from rich.table import Table
 #: Seconds between two progress lines when the output is not a terminal.
 PLAIN_INTERVAL = 10.0
 
-Advance = Callable[[float, str], None]
+
+class Advance(Protocol):
+    """Count on by `amount`, in the unit of the total, with a few words to show."""
+
+    def __call__(self, amount: float, note: str = "") -> None:
+        """Count on."""
 
 
 def _console(*, stderr: bool = True) -> Console:
@@ -62,7 +68,7 @@ def progress(title: str, total: float, *, start: float = 0.0, quiet: bool = Fals
     `total` and `start` are in any unit, `advance(amount, note)` in the same. `quiet` (other ranks) prints nothing.
     """
     if quiet:
-        yield lambda amount, note: None
+        yield lambda amount, note="": None
     elif sys.stderr.isatty():
         with _live(title, total, start) as advance:
             yield advance
@@ -80,7 +86,8 @@ def _live(title: str, total: float, start: float) -> Iterator[Advance]:
         TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=_console()) as bar:
-        task = bar.add_task(title, total=total, completed=start, note="")
+        task = bar.add_task(title, total=total, note="")
+        bar.update(task, completed=start)
 
         def advance(amount: float, note: str = "") -> None:
             bar.update(task, advance=amount, note=note)

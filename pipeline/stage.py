@@ -22,7 +22,9 @@ def stage_parser(module: str, purpose: str) -> argparse.ArgumentParser:
     """A parser for `python -m <module>` with the flags that every stage has."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=purpose)
     parser.add_argument(
-        "--recipe", default="sample", help=f"{', '.join(shipped_recipes())}, or a .toml file (default: sample)"
+        "--recipe",
+        default="sample",
+        help=f"{', '.join(shipped_recipes())}, or a .toml file (default: sample)",
     )
     parser.add_argument(
         "--set",
@@ -42,9 +44,7 @@ def stage_parser(module: str, purpose: str) -> argparse.ArgumentParser:
 
 def workers_flag(parser: argparse.ArgumentParser) -> None:
     """Add `--workers`, for stages that work on text in parallel. It never changes the output."""
-    parser.add_argument(
-        "--workers", type=int, default=available_cores(), help="worker processes (default: all cores)"
-    )
+    parser.add_argument("--workers", type=int, default=available_cores(), help="worker processes (default: all cores)")
 
 
 def read_recipe(arguments: argparse.Namespace) -> Recipe:

@@ -1,6 +1,6 @@
 """Rows of a pair plan to arrays, and the order in which an epoch visits them. No torch here.
 
-    [CLS] a ... [SEP] b ... [SEP] [PAD] ...
+[CLS] a ... [SEP] b ... [SEP] [PAD] ...
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from pretrain.draws import ORDER, permutation, stream
 from pretrain.nsp import FRAME, PairPlan
 from pretrain.tokens import TokenStore
+from tokenizer.wordpiece import CLS, PAD, SEP
 
 Arrays = dict[str, NDArray[np.int64]]
 
@@ -27,12 +29,18 @@ class FrameIds:
     sep: int
     pad: int
 
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> FrameIds:
+        """Those of a tokenizer of ours."""
+        vocabulary = tokenizer.get_vocab()
+        return cls(vocabulary[CLS], vocabulary[SEP], vocabulary[PAD])
+
 
 def assemble(store: TokenStore, rows: PairPlan, frame: FrameIds) -> Arrays:
     """Examples of some plan rows, padded to the longest of them.
 
-    Returns int64 arrays: `input_ids`, `token_type_ids`, `attention_mask`, `special_tokens_mask` of shape (n, width), and
-    `next_sentence_label` (n,), 0 where B follows A and 1 where it is a random one.
+    Returns int64 arrays: `input_ids`, `token_type_ids`, `attention_mask`, `special_tokens_mask` of shape (n,
+    width), and `next_sentence_label` (n,), 0 where B follows A and 1 where it is a random one.
     """
     rows = np.ascontiguousarray(rows)
     width = int((rows["a_len"] + rows["b_len"]).max()) + FRAME
@@ -47,7 +55,7 @@ def assemble(store: TokenStore, rows: PairPlan, frame: FrameIds) -> Arrays:
     return {**arrays, "next_sentence_label": rows["is_random_next"].astype(np.int64)}
 
 
-@njit(cache=True)  # type: ignore[misc]
+@njit(cache=True)
 def _fill(ids, rows, cls_id, sep_id, input_ids, token_types, attention, special):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for row in range(len(rows)):
         a_len, b_len = rows[row].a_len, rows[row].b_len
@@ -72,9 +80,9 @@ def _fill(ids, rows, cls_id, sep_id, input_ids, token_types, attention, special)
 class EpochOrder:
     """Which examples each step of an epoch takes: a function of (seed, epoch, step).
 
-    An epoch has `steps` steps of `batch_size` examples whatever its plan's length: plans of different epochs differ by a few
-    pairs, and with a fixed number the position in the data is one integer, the global step. A remainder is left out, a
-    missing few are taken from the order's beginning again.
+    An epoch has `steps` steps of `batch_size` examples whatever its plan's length: plans of different epochs differ
+    by a few pairs, and with a fixed number the position in the data is one integer, the global step. A remainder is
+    left out, a missing few are taken from the order's beginning again.
     """
 
     examples: int

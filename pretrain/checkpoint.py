@@ -35,9 +35,7 @@ class Checkpoint:
     step: int
 
 
-def save_checkpoint(
-    root: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, keep: int
-) -> Checkpoint:
+def save_checkpoint(root: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, keep: int) -> Checkpoint:
     """Write the checkpoint of `step` (steps done) under `root`, then delete all but the last `keep`.
 
     A crash or a full disk in between leaves those before as they were.

@@ -84,4 +84,3 @@ class _Schedule:
         for rows in self._order.rows(self._first_step):
             for part in share_of(rows, self._share.rank, self._share.processes, self._share.micro_batch):
                 yield part.tolist()
-

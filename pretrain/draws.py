@@ -1,11 +1,13 @@
 """Randomness as a function: a draw is a hash of what it is for, (seed, epoch, example, place), not a generator's state.
 
-So any example, mask or step can be drawn again alone, in any order, in any process, and a run's whole random state is one
-integer. The hash is splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"), whose finaliser
-passes the usual statistical test suites.
+So any example, mask or step can be drawn again alone, in any order, in any process, and a run's whole random state
+is one integer. The hash is splitmix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators"),
+whose finaliser passes the usual statistical test suites.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -17,31 +19,34 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _11 = (np.uint64(shift) for shift in (30, 27, 31, 11))
 _UNIT = 2.0**-53
 
+#: uint64, alone or as an array: numba compiles one version for each.
+UInt = Any
+
 #: Streams of one seed that must not meet.
 PAIRS, ORDER, MASKS, DROPOUT, WEIGHTS, EVALUATION = range(6)
 
 
-@njit(cache=True, inline="always")  # type: ignore[misc]
-def mixed(value: np.uint64) -> np.uint64:
-    """splitmix64's finaliser: a bijection of 64-bit numbers."""
+@njit(cache=True, inline="always")
+def mixed(value: UInt) -> UInt:
+    """splitmix64's finaliser, a bijection of 64-bit numbers; of each element of an array."""
     value = (value ^ (value >> _30)) * _MIX_1
     value = (value ^ (value >> _27)) * _MIX_2
     return value ^ (value >> _31)
 
 
-@njit(cache=True, inline="always")  # type: ignore[misc]
-def child(key: np.uint64, index: np.uint64) -> np.uint64:
+@njit(cache=True, inline="always")
+def child(key: np.uint64, index: UInt) -> UInt:
     """The `index`-th draw of the stream `key`; also the key of a stream of its own."""
     return mixed(key + (index + np.uint64(1)) * _GOLDEN)
 
 
-@njit(cache=True, inline="always")  # type: ignore[misc]
+@njit(cache=True, inline="always")
 def unit(draw: np.uint64) -> float:
     """A draw as a number in [0, 1), on the grid of 2**-53."""
     return float(draw >> _11) * _UNIT
 
 
-@njit(cache=True, inline="always")  # type: ignore[misc]
+@njit(cache=True, inline="always")
 def below(draw: np.uint64, bound: int) -> int:
     """A draw as an integer in [0, bound); the bias is under bound / 2**53."""
     return int(unit(draw) * bound)
@@ -49,10 +54,11 @@ def below(draw: np.uint64, bound: int) -> int:
 
 def stream(seed: int, *path: int) -> np.uint64:
     """The key of a stream: `stream(seed, MASKS, epoch)`. Negative seeds count too."""
-    key = mixed(np.uint64(seed & 0xFFFFFFFFFFFFFFFF))
+    # Compiled functions hand back Python integers, which do not fit their 64-bit arguments again.
+    key = np.uint64(mixed(np.uint64(seed & 0xFFFFFFFFFFFFFFFF)))
     for index in path:
-        key = child(key, np.uint64(index))
-    return np.uint64(key)
+        key = np.uint64(child(key, np.uint64(index)))
+    return key
 
 
 def children(keys: NDArray[np.uint64], count: int) -> NDArray[np.uint64]:

@@ -2,13 +2,15 @@
 
     python -m pretrain.examples --recipe base --name law         (make examples RECIPE=base NAME=law)
 
-Reads `artifacts/corpus/<name>/` and `artifacts/tokenizer/<name>/`, writes `artifacts/examples/<name>/`: the token store, the pair
-plan of the first epoch, the held-out pairs, and `examples.txt` with 20 decoded examples for the eye.
+Reads `artifacts/corpus/<name>/` and `artifacts/tokenizer/<name>/`, writes `artifacts/examples/<name>/`: the token
+store, the pair plan of the first epoch, the held-out pairs, and `examples.txt` with 20 decoded examples for the
+eye.
 """
 
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,7 @@ from pretrain.nsp import FRAME, PairPlan, draw_plan
 from pretrain.prepared import STAGE, heldout_plan_path, train_plan_path
 from pretrain.settings import ExamplesSettings
 from pretrain.tokens import TokenStore, write_store
-from tokenizer.wordpiece import CLS, FILES, PAD, SEP, load_tokenizer
+from tokenizer.wordpiece import FILES, load_tokenizer, vocabulary_of
 
 FORMAT = 1
 SHOWN = 20
@@ -35,9 +37,7 @@ def main(argv: list[str] | None) -> None:
     """Parse the command line, build the examples if they are not there, say what came out."""
     parser = stage_parser("pretrain.examples", "Tokenise a corpus and plan its next-sentence examples.")
     parser.add_argument("--from-corpus", type=Path, help="corpus artifact (default: artifacts/corpus/<name>)")
-    parser.add_argument(
-        "--from-tokenizer", type=Path, help="tokenizer artifact (default: artifacts/tokenizer/<name>)"
-    )
+    parser.add_argument("--from-tokenizer", type=Path, help="tokenizer artifact (default: artifacts/tokenizer/<name>)")
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     settings = recipe.section("examples", ExamplesSettings)
@@ -54,9 +54,7 @@ def main(argv: list[str] | None) -> None:
         say(f"examples: {folder} is up to date")
 
 
-def build_examples(
-    corpus: Path, vocabulary: Path, settings: ExamplesSettings, folder: Path
-) -> tuple[Manifest, bool]:
+def build_examples(corpus: Path, vocabulary: Path, settings: ExamplesSettings, folder: Path) -> tuple[Manifest, bool]:
     """The examples artifact of a corpus artifact under a tokenizer artifact; see `pipeline.artifact.build`."""
     source = open_artifact(corpus, "corpus", "make corpus")
     pieces = open_artifact(vocabulary, "tokenizer", "make tokenizer")
@@ -70,9 +68,7 @@ def build_examples(
         with progress("tokens", total) as advance:
             for split in SPLITS:
                 documents = read_documents(shards(corpus, split))
-                stores[split] = write_store(
-                    documents, tokenizer, workspace, split, lambda done, split=split: advance(done, split)
-                )
+                stores[split] = write_store(documents, tokenizer, workspace, split, partial(advance, note=split))
         plan = draw_plan(stores["train"], settings, 0)
         np.save(train_plan_path(workspace), plan, allow_pickle=False)
         if stores["heldout"].document_count >= 2:
@@ -104,12 +100,12 @@ def _decoded(store: TokenStore, plan: PairPlan, tokenizer: Tokenizer, seed: int)
     chosen = plan[permutation(stream(seed, ORDER, 0), len(plan))[:SHOWN]]
     if not len(chosen):
         return ""
-    frame = FrameIds(*(tokenizer.token_to_id(token) for token in (CLS, SEP, PAD)))
-    arrays = assemble(store, chosen, frame)
+    arrays = assemble(store, chosen, FrameIds.of(tokenizer))
+    names = vocabulary_of(tokenizer)
     lines = []
     for row, label in enumerate(arrays["next_sentence_label"]):
         length = int(arrays["attention_mask"][row].sum())
-        pieces = [tokenizer.id_to_token(int(number)) for number in arrays["input_ids"][row, :length]]
+        pieces = [names[number] for number in arrays["input_ids"][row, :length]]
         name = "random" if label else "next"
         lines.append(f"{row + 1:2}  B is {name}, {length} tokens\n    {' '.join(pieces)}\n")
     return "\n".join(lines)
@@ -118,7 +114,14 @@ def _decoded(store: TokenStore, plan: PairPlan, tokenizer: Tokenizer, seed: int)
 def _tell(folder: Path, manifest: Manifest) -> None:
     figures = manifest.figures
     tokens = figures["tokens"]
-    columns = ("train tokens", "held-out tokens", "pairs an epoch", "random B", "mean length", "padding to block")
+    columns = (
+        "train tokens",
+        "held-out tokens",
+        "pairs an epoch",
+        "random B",
+        "mean length",
+        "padding to block",
+    )
     row = (
         f"{tokens['train']:,}",
         f"{tokens['heldout']:,}",

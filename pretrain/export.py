@@ -2,14 +2,15 @@
 
     python -m pretrain.export --recipe base --name law         (make export RECIPE=base NAME=law)
 
-Reads `artifacts/pretrain/<name>/`, writes `artifacts/export/<name>/`: config, safetensors, tokenizer, model card. The folder is
-read back before it is published: no missing or unexpected key, the same logits as the checkpoint.
+Reads `artifacts/pretrain/<name>/`, writes `artifacts/export/<name>/`: config, safetensors, tokenizer, model card.
+The folder is read back before it is published: no missing or unexpected key, the same logits as the checkpoint.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -62,9 +63,10 @@ def export_run(run: Path, folder: Path) -> tuple[Manifest, bool]:
 @torch.no_grad()
 def _read_back(model: BertForPreTraining, folder: Path) -> None:
     """Load the folder as its users will, and compare; a difference is a fault of ours."""
-    again, report = BertForPreTraining.from_pretrained(
+    loaded: Any = BertForPreTraining.from_pretrained(
         str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
     )
+    again, report = loaded
     wrong = {name: keys for name, keys in report.items() if keys}
     if wrong:
         raise RuntimeError(f"the exported folder does not hold the model: {wrong}")
@@ -77,9 +79,7 @@ def _read_back(model: BertForPreTraining, folder: Path) -> None:
 def _card(run: Manifest, config: BertConfig) -> str:
     """The folder's README: what it is, how to load it, what it was trained with."""
     figures = run.figures
-    scores = {
-        name.removeprefix("held_out_"): value for name, value in figures.items() if name.startswith("held_out_")
-    }
+    scores = {name.removeprefix("held_out_"): value for name, value in figures.items() if name.startswith("held_out_")}
     settings = json.dumps(run.settings, indent=1)
     return f"""---
 language: ko
@@ -90,9 +90,9 @@ tags: [bert, korean, hanbeot]
 
 # A Korean BERT trained with Hanbeot
 
-{config.num_hidden_layers} layers of width {config.hidden_size}, {config.vocab_size:,} WordPiece entries, inputs of up to
-{config.max_position_embeddings} tokens, {figures["parameters"] / 1e6:.1f} million parameters; masked-language-model and
-next-sentence prediction for {figures["steps"]:,} steps.
+{config.num_hidden_layers} layers of width {config.hidden_size}, {config.vocab_size:,} WordPiece entries, inputs of
+up to {config.max_position_embeddings} tokens, {figures["parameters"] / 1e6:.1f} million parameters;
+masked-language-model and next-sentence prediction for {figures["steps"]:,} steps.
 
 ```python
 from transformers import AutoModelForMaskedLM, AutoTokenizer
@@ -101,8 +101,8 @@ tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForMaskedLM.from_pretrained(folder)
 ```
 
-Load the tokenizer with `AutoTokenizer`: under `BertTokenizer`, transformers 5 drops the NFC step and decomposed Hangul turns
-into [UNK].
+Load the tokenizer with `AutoTokenizer`: under `BertTokenizer`, transformers 5 drops the NFC step and decomposed
+Hangul turns into [UNK].
 
 Held out: {", ".join(f"{name} {value}" for name, value in scores.items()) or "not measured"}.
 

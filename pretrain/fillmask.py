@@ -1,8 +1,8 @@
 """Fill-mask as Korean needs it: what is glued to a mask is read as the continuation of a word.
 
-In `[MASK]를 보냈다` the tokenizer splits at the mask and takes 를 for the beginning of a word, while in training it stood there as
-`##를`. Here the run of letters after a mask is spelled with `##` pieces. For masks that stand alone the ids, and so the
-answers, are those of `transformers.pipeline("fill-mask")`.
+In `[MASK]를 보냈다` the tokenizer splits at the mask and takes 를 for the beginning of a word, while in training it
+stood there as `##를`. Here the run of letters after a mask is spelled with `##` pieces. For masks that stand alone
+the ids, and so the answers, are those of `transformers.pipeline("fill-mask")`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class FillMask:
         tokenizer = self.tokenizer
         mask = str(tokenizer.mask_token)
         if mask not in text:
-            raise InputError(f"nothing to fill: put {mask} into the text, for example: 이순신은 {mask} 중기의 무신이다.")
+            raise InputError(
+                f"nothing to fill: put {mask} into the text, for example: 이순신은 {mask} 중기의 무신이다."
+            )
         ids: list[int] = []
         for place, part in enumerate(text.split(mask)):
             if place:
@@ -75,7 +77,9 @@ class FillMask:
     def answer(self, text: str, top: int = 5) -> Answer:
         """The `top` most probable pieces for every mask of `text`."""
         ids = self.encode(text)
-        logits = self.model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long)).logits
+        logits = self.model(
+            input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long)
+        ).logits
         gaps = []
         for place, number in enumerate(ids):
             if number == self.tokenizer.mask_token_id:

@@ -1,7 +1,7 @@
 """The training loop: plain, on accelerate, a function of (weights, recipe, step).
 
-Every optimiser step k takes global batch k, whatever the number of processes and micro-batches, and gradients are those of
-the mean over the whole of it: per masked token for MLM, per pair for NSP.
+Every optimiser step k takes global batch k, whatever the number of processes and micro-batches, and gradients are
+those of the mean over the whole of it: per masked token for MLM, per pair for NSP.
 """
 
 from __future__ import annotations
@@ -67,9 +67,14 @@ class Run:
     collator: PairMaskingCollator
     accelerator: Accelerator
     share: Share
-    #: Real tokens (no padding) of the last steps and the time they took, for the progress line.
+    #: Steps and real tokens (no padding) since the last record, and when that was.
+    recent_steps: int = 0
     recent_tokens: int = 0
     recent_since: float = field(default_factory=time.monotonic)
+
+    def begin_record(self) -> None:
+        """Start counting towards the next record."""
+        self.recent_steps, self.recent_tokens, self.recent_since = 0, 0, time.monotonic()
 
     @property
     def checkpoints(self) -> Path:
@@ -105,7 +110,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     ):
         if not checkpoint and first:
             log.write({"step": 0, **first.as_dict("held_out_")})
-        run.recent_since = time.monotonic()
+        run.begin_record()
         for step, batches, tokens in _steps(run, done):
             torch.manual_seed(_dropout_seed(settings.seed, step, run.share.rank))
             rate = learning_rate(step, run.schedule.steps, settings)
@@ -117,15 +122,18 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             done = step + 1
             run.recent_tokens += tokens
             all_tokens += tokens
+            run.recent_steps += 1
             final = done == run.schedule.steps
-            if done % LOG_EVERY == 0 or final:
+            saves = done % settings.save_every == 0 or final
+            # A record never spans a checkpoint, so that a resumed run writes the same ones.
+            if done % LOG_EVERY == 0 or saves:
                 _log(run, log, advance, done, rate, float(norm), totals)
                 totals.zero_()
             if done % settings.eval_every == 0 or final:
                 last = _held_out(run)
                 log.write({"step": done, **(last.as_dict("held_out_") if last else {})})
-                run.recent_since, run.recent_tokens = time.monotonic(), 0
-            if (done % settings.save_every == 0 or final) and main:
+                run.begin_record()
+            if saves and main:
                 save_checkpoint(run.checkpoints, done, run.objective.model, optimizer, settings.keep_checkpoints)
     accelerator.wait_for_everyone()
     return Outcome(first, last, all_tokens / max(time.monotonic() - began, 1e-9))
@@ -156,29 +164,27 @@ def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor
     masked = torch.tensor(float(sum(int((batch["labels"] != IGNORED).sum()) for batch in batches)))
     if run.share.processes > 1:
         masked = accelerator.reduce(masked.to(accelerator.device), "sum")
-    masked = masked.clamp(min=1).item()
+    denominator = max(float(masked), 1.0)
     totals = torch.zeros(6, dtype=torch.float64, device=accelerator.device)
     for number, batch in enumerate(batches, 1):
         last = number == len(batches)
         with nullcontext() if last else accelerator.no_sync(model):
             with accelerator.autocast():
                 sums = model({name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()})
-            loss = sums.mlm_loss / masked + sums.nsp_loss / run.settings.batch_size
+            loss = sums.mlm_loss / denominator + sums.nsp_loss / run.settings.batch_size
             # Gradients are averaged over processes, the sums above are over all of them.
             accelerator.backward(loss * run.share.processes)
         totals += sums.stacked()
     return totals
 
 
-def _log(
-    run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, norm: float, totals: Tensor
-) -> None:
+def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, norm: float, totals: Tensor) -> None:
     """Write a record of the steps since the last one; a loss that is no number stops the run."""
     scores = Scores.from_sums(run.accelerator.reduce(totals, "sum"))
     loss = scores.mlm_loss + scores.nsp_loss
     if not math.isfinite(loss):
         raise InputError(
-            f"the loss is {loss} within the {LOG_EVERY} steps before step {done}: lower train.learning_rate "
+            f"the loss is {loss} in the {run.recent_steps} steps before step {done}: lower train.learning_rate "
             f"({run.settings.learning_rate}) or raise train.warmup_ratio; checkpoints before are in {run.checkpoints}"
         )
     seconds = time.monotonic() - run.recent_since
@@ -192,10 +198,9 @@ def _log(
             "tokens_per_second": round(speed),
         }
     )
-    steps = done % LOG_EVERY or LOG_EVERY
     note = f"step {done}  mlm {scores.mlm_loss:.3f}  nsp {scores.nsp_loss:.3f}  lr {rate:.2e}  {speed:,.0f} tokens/s"
-    advance(steps, note)
-    run.recent_since, run.recent_tokens = time.monotonic(), 0
+    advance(run.recent_steps, note)
+    run.begin_record()
 
 
 def _held_out(run: Run) -> Scores | None:
@@ -203,9 +208,7 @@ def _held_out(run: Run) -> Scores | None:
         return None
     key = stream(run.settings.seed, EVALUATION)
     dataset = PairDataset(run.prepared.heldout, run.prepared.heldout_plan(), run.prepared.frame, key)
-    return evaluate(
-        run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples
-    )
+    return evaluate(run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples)
 
 
 def _dropout_seed(seed: int, step: int, rank: int) -> int:

@@ -1,9 +1,10 @@
 """Masking for the masked-language-model objective, as a subclass of transformers' collator.
 
-The stock collator draws from a generator, so its masks depend on how many batches were made before and by which worker. Here
-each draw is a hash of (the example's key, the token's place): the same example of the same epoch is masked the same way in
-any batch, process or resumed run, whatever the padding. The rest is BERT's: of the chosen tokens 80 % become [MASK], 10 % a
-random token, 10 % stay. Random tokens are real vocabulary: never a special or an unused entry.
+The stock collator draws from a generator, so its masks depend on how many batches were made before and by which
+worker. Here each draw is a hash of (the example's key, the token's place): the same example of the same epoch is
+masked the same way in any batch, process or resumed run, whatever the padding. The rest is BERT's: of the chosen
+tokens 80 % become [MASK], 10 % a random token, 10 % stay. Random tokens are real vocabulary: never a special or an
+unused entry.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class PairMaskingCollator(DataCollatorForLanguageModeling):
     random_ids: NDArray[np.int64] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        super().__post_init__()  # type: ignore[no-untyped-call]
         if self.whole_word_mask or not self.mlm or self.seed is not None:
             raise ValueError(f"{type(self).__name__} masks single tokens by each example's own key")
         self.random_ids = replaceable_ids(self.tokenizer)
@@ -77,7 +78,7 @@ class PairMaskingCollator(DataCollatorForLanguageModeling):
         # Three draws a token, numbered by place, so that padding to another width moves nothing.
         numbers = units(children(draws.numpy().view(np.uint64), 3 * ids.shape[1]))
         chosen_by, treated_by, word_by = (numbers[:, start::3] for start in range(3))
-        chosen = (chosen_by < self.mlm_probability) & ~special
+        chosen = (chosen_by < float(self.mlm_probability or 0)) & ~special
         labels = np.where(chosen, ids, IGNORED)
         masked = chosen & (treated_by < self.mask_replace_prob)
         randomised = chosen & ~masked & (treated_by < self.mask_replace_prob + self.random_replace_prob)

@@ -1,8 +1,8 @@
 """The model: Hugging Face's `BertForPreTraining`, weights, names and numerics, with its losses computed our way.
 
-The vocabulary head is a fifth of BERT-base's arithmetic, and only about 15 % of the positions need it: it is applied to those
-alone. The losses come as sums with their counts, so that any division of a batch into micro-batches and processes gives the
-loss of the whole batch.
+The vocabulary head is a fifth of BERT-base's arithmetic, and only about 15 % of the positions need it: it is
+applied to those alone. The losses come as sums with their counts, so that any division of a batch into
+micro-batches and processes gives the loss of the whole batch.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class PretrainingObjective(nn.Module):
 
 
 def bert_config(settings: ModelSettings, vocab_size: int, block_size: int) -> BertConfig:
-    """The configuration of a BERT of this shape over this vocabulary; raises InputError if a block does not fit into it."""
+    """A BERT of this shape over this vocabulary; raises InputError if a block does not fit into its positions."""
     if block_size > settings.max_position_embeddings:
         raise InputError(
             f"the examples' block_size {block_size} is more than model.max_position_embeddings "

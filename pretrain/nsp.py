@@ -1,17 +1,18 @@
 """The pair plan: which two segments make each next-sentence example of an epoch.
 
-The published algorithm of BERT (Devlin et al. 2018; `create_pretraining_data.py`), drawn over the token store's offsets by a
-compiled loop instead of over copies of the tokens:
+The published algorithm of BERT (Devlin et al. 2018; `create_pretraining_data.py`), drawn over the token store's
+offsets by a compiled loop instead of over copies of the tokens:
 
 * whole sentences are gathered until they reach the target length, the block less [CLS] and two [SEP];
-* they are cut into A and B at a random sentence end; with `nsp_probability`, and always when there is only one sentence, B
-  is drawn from another document instead, and the sentences that were meant for B are put back to be used next;
+* they are cut into A and B at a random sentence end; with `nsp_probability`, and always when there is only one
+  sentence, B is drawn from another document instead, and the sentences that were meant for B are put back to be
+  used next;
 * a pair that is too long loses tokens one by one from its longer segment, at the front or the back by a coin;
 * with `short_seq_probability` a document is cut at a random shorter length.
 
-One thing differs: the random B begins at a sentence drawn uniformly from all *text* of other documents, not from a uniformly
-drawn document. A quarter of a wiki's articles are stubs, which would otherwise be every fourth negative. It also never
-draws the document itself, where the original may after ten tries.
+One thing differs: the random B begins at a sentence drawn uniformly from all *text* of other documents, not from a
+uniformly drawn document. A quarter of a wiki's articles are stubs, which would otherwise be every fourth negative.
+It also never draws the document itself, where the original may after ten tries.
 
 A plan is pure in (seed, epoch): each document's draws are a stream of its own.
 """
@@ -28,9 +29,7 @@ from pretrain.settings import ExamplesSettings
 from pretrain.tokens import TokenStore
 
 #: One example: two runs of tokens in the store. B is a random one, not the one that follows A, if `is_random_next`.
-PAIR = np.dtype(
-    [("a_start", "<i8"), ("b_start", "<i8"), ("a_len", "<i4"), ("b_len", "<i4"), ("is_random_next", "<i1")]
-)
+PAIR = np.dtype([("a_start", "<i8"), ("b_start", "<i8"), ("a_len", "<i4"), ("b_len", "<i4"), ("is_random_next", "<i1")])
 #: [CLS] and two [SEP].
 FRAME = 3
 
@@ -62,7 +61,7 @@ def draw_plan(store: TokenStore, settings: ExamplesSettings, epoch: int) -> Pair
     return plan
 
 
-@njit(cache=True)  # type: ignore[misc]
+@njit(cache=True)
 def _plan(sentences, documents, longest, short_probability, random_probability, key, plan):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fill `plan`, or only count when it is empty. Returns the number of pairs."""
     count = 0
@@ -122,9 +121,9 @@ def _plan(sentences, documents, longest, short_probability, random_probability, 
     return count
 
 
-@njit(cache=True, inline="always")  # type: ignore[misc]
+@njit(cache=True, inline="always")
 def _gather(sentences, begin, limit, target):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """The sentence after the last one needed to reach `target` tokens from `begin`; at least one, at most to `limit`."""
+    """The end of the fewest sentences from `begin` that hold `target` tokens; one at least, none past `limit`."""
     end = begin + 1
     while end < limit and sentences[end] - sentences[begin] < target:
         end += 1

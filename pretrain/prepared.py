@@ -1,9 +1,9 @@
 """An examples artifact, opened: token stores, plans, and the tokenizer that the ids belong to.
 
-    train.*.bin  heldout.*.bin     token stores (pretrain.tokens)
-    train-epoch-0.npy              the pair plan of the first epoch; later ones are drawn when they begin
-    heldout.npy                    the pair plan that evaluations use
-    tokenizer.json ...             so that ids cannot part from the vocabulary they were made with
+train.*.bin  heldout.*.bin     token stores (pretrain.tokens)
+train-epoch-0.npy              the pair plan of the first epoch; later ones are drawn when they begin
+heldout.npy                    the pair plan that evaluations use
+tokenizer.json ...             so that ids cannot part from the vocabulary they were made with
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pretrain.batches import FrameIds
 from pretrain.nsp import PairPlan, draw_plan
 from pretrain.settings import ExamplesSettings
 from pretrain.tokens import TokenStore, open_store
-from tokenizer.wordpiece import CLS, PAD, SEP, load_tokenizer
+from tokenizer.wordpiece import load_tokenizer
 
 STAGE = "examples"
 
@@ -56,7 +56,7 @@ def open_prepared(folder: Path) -> Prepared:
         manifest=manifest,
         settings=ExamplesSettings(**manifest.settings["examples"]),
         vocab_size=vocab_size,
-        frame=FrameIds(*(tokenizer.token_to_id(token) for token in (CLS, SEP, PAD))),
+        frame=FrameIds.of(tokenizer),
         train=open_store(folder, "train", vocab_size),
         heldout=open_store(folder, "heldout", vocab_size) if heldout_plan_path(folder).exists() else None,
     )

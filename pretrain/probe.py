@@ -1,6 +1,8 @@
 """Stage `probe`: ask a model what stands behind [MASK].
 
-    python -m pretrain.probe --model artifacts/export/law --text "이순신은 [MASK] 중기의 무신이다."        (make probe TEXT="...")
+    python -m pretrain.probe --model artifacts/export/law --text "이순신은 [MASK] 중기의 무신이다."
+
+(make probe TEXT="...").
 
 Answers on standard output; `--json` as JSON, `--out DIR` also writes `report.json` and `report.md` there.
 """

@@ -1,7 +1,8 @@
 """A run's folder: fresh, in progress, or finished, and never another run's.
 
-`run.json` holds what the run is made from and is written first; `manifest.json` is written when it is done. A folder whose
-`run.json` differs from what is asked for is refused with the difference spelled out, never overwritten.
+`run.json` holds what the run is made from and is written first; `manifest.json` is written when it is done. A
+folder whose `run.json` differs from what is asked for is refused with the difference spelled out, never
+overwritten.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         with FileLock(folder.parent / f".{folder.name}.lock", timeout=0):
             yield
     except Timeout:
-        raise InputError(f"another process is training into {folder}: wait for it, or give this run another NAME") from None
+        raise InputError(
+            f"another process is training into {folder}: wait for it, or give this run another NAME"
+        ) from None
 
 
 def claim(folder: Path, key: Key) -> bool:

@@ -26,7 +26,7 @@ class ExamplesSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class ModelSettings:
-    """The encoder's shape, under the names of `transformers.BertConfig`. The vocabulary's size comes from the tokenizer."""
+    """The encoder's shape, named as in `transformers.BertConfig`. The vocabulary's size is the tokenizer's."""
 
     hidden_size: Positive
     num_hidden_layers: Positive

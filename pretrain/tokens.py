@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from corpora.document import Document
 #: Sentences encoded at once.
 _BATCH = 10_000
 
+Number = TypeVar("Number", bound=np.generic)
 Offsets = NDArray[np.int64]
 Ids = NDArray[np.unsignedinteger]
 
@@ -33,7 +35,8 @@ class TokenStore:
     ids: Ids
     sentences: Offsets
     documents: Offsets
-    #: Where it was opened (folder, split, vocabulary size): a worker process opens it again instead of receiving a copy.
+    #: Where it was opened (folder, split, vocabulary size): a worker process opens it again instead of receiving a
+    #: copy.
     origin: tuple[Path, str, int]
 
     def __reduce__(self) -> tuple[Callable[..., TokenStore], tuple[Path, str, int]]:
@@ -60,7 +63,7 @@ def write_store(
     tokenizer: Tokenizer,
     folder: Path,
     split: str,
-    progress: Callable[[int], None] = lambda sentences: None,
+    progress: Callable[[float], None] = lambda sentences: None,
 ) -> TokenStore:
     """Tokenise `documents` into `folder` and return the opened store. Empty sentences and documents are left out.
 
@@ -93,18 +96,20 @@ def write_store(
 
 def open_store(folder: Path, split: str, vocab_size: int) -> TokenStore:
     """Map a store into memory, read-only."""
+    offsets: np.dtype[np.int64] = np.dtype("<i8")
     return TokenStore(
         _map(folder / f"{split}.ids.bin", id_type(vocab_size)),
-        _map(folder / f"{split}.sentences.bin", np.dtype("<i8")),
-        _map(folder / f"{split}.documents.bin", np.dtype("<i8")),
+        _map(folder / f"{split}.sentences.bin", offsets),
+        _map(folder / f"{split}.documents.bin", offsets),
         (folder, split, vocab_size),
     )
 
 
-def _map(path: Path, kind: np.dtype[np.generic]) -> NDArray[np.generic]:
+def _map(path: Path, kind: np.dtype[Number]) -> NDArray[Number]:
     if path.stat().st_size == 0:  # an empty file cannot be mapped
         return np.zeros(0, kind)
-    return np.memmap(path, kind, "r")
+    mapped: NDArray[Number] = np.memmap(path, kind, "r")
+    return mapped
 
 
 def _batches(documents: Iterable[Document]) -> Iterable[tuple[list[str], list[int]]]:

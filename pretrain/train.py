@@ -1,18 +1,21 @@
 """Stage `pretrain`: examples to an encoder, by masked-language-model and next-sentence prediction.
 
-    python -m pretrain.train --recipe base --name law                                 (make pretrain RECIPE=base NAME=law)
-    accelerate launch --num_processes 8 -m pretrain.train --recipe base --name law    (make pretrain GPUS=8 ...)
+    python -m pretrain.train --recipe base --name law               (make pretrain RECIPE=base NAME=law)
+    accelerate launch --num_processes 8 -m pretrain.train ...       (make pretrain GPUS=8 ...)
 
-Reads `artifacts/examples/<name>/`, writes `artifacts/pretrain/<name>/`: checkpoints, `metrics.jsonl`, TensorBoard events and
-`loss.png`. Interrupted, the same command goes on from the last checkpoint; asked for something else, it refuses.
+Reads `artifacts/examples/<name>/`, writes `artifacts/pretrain/<name>/`: checkpoints, `metrics.jsonl`, TensorBoard
+events and `loss.png`. Interrupted, the same command goes on from the last checkpoint; asked for something else, it
+refuses.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from transformers import AutoTokenizer
 
@@ -40,9 +43,7 @@ STAGE = "pretrain"
 def main(argv: list[str] | None) -> None:
     """Parse the command line and train, resume, refuse, or find nothing to do."""
     parser = stage_parser("pretrain.train", "Pretrain a BERT on prepared examples.")
-    parser.add_argument(
-        "--from-examples", type=Path, help="examples artifact (default: artifacts/examples/<name>)"
-    )
+    parser.add_argument("--from-examples", type=Path, help="examples artifact (default: artifacts/examples/<name>)")
     parser.add_argument("--cpu", action="store_true", help="use the CPU even if there is an accelerator")
     parser.add_argument(
         "--precision",
@@ -51,14 +52,17 @@ def main(argv: list[str] | None) -> None:
         help="mixed precision (default auto: bf16 where the device has it, else none)",
     )
     parser.add_argument(
-        "--micro-batch", type=int, default=0, help="examples on a device at once (default: all of a step's share)"
+        "--micro-batch",
+        type=int,
+        default=0,
+        help="examples on a device at once (default: all of a step's share)",
     )
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches (default 0: this one)")
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     folder = artifact_folder(arguments, STAGE, recipe)
     prepared = open_prepared(arguments.from_examples or artifact_folder(arguments, EXAMPLES, recipe))
-    accelerator = Accelerator(mixed_precision=_precision(arguments), cpu=arguments.cpu or None)
+    accelerator = _accelerator(arguments)
     if accelerator.is_main_process:
         with alone_in(folder):
             pretrain(recipe, prepared, folder, accelerator, arguments)
@@ -85,7 +89,7 @@ def pretrain(
     main_process = accelerator.is_main_process
     finished = claim(folder, key) if main_process else False
     # Every process learns from the main one whether there is work; a refusal there ends them all.
-    if accelerator.gather(_flag(finished, accelerator))[0].item():
+    if accelerator.gather(torch.tensor([int(finished)], device=accelerator.device))[0].item():
         if main_process:
             say(f"pretrain: {folder} is finished")
         return
@@ -126,7 +130,13 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     }
     seal(run.folder, key, figures)
     rows = [
-        (name, f"{scores.mlm_loss:.3f}", f"{scores.mlm_accuracy:.1%}", f"{scores.nsp_loss:.3f}", f"{scores.nsp_accuracy:.1%}")
+        (
+            name,
+            f"{scores.mlm_loss:.3f}",
+            f"{scores.mlm_accuracy:.1%}",
+            f"{scores.nsp_loss:.3f}",
+            f"{scores.nsp_accuracy:.1%}",
+        )
         for name, scores in (("start", outcome.first), ("end", outcome.last))
         if scores
     ]
@@ -151,18 +161,20 @@ def _share(settings: TrainSettings, accelerator: Accelerator, arguments: argpars
     return Share(accelerator.process_index, processes, arguments.micro_batch or largest, arguments.workers)
 
 
-def _precision(arguments: argparse.Namespace) -> str:
-    import torch
-
-    if arguments.precision != "auto":
-        return str(arguments.precision)
-    return "bf16" if not arguments.cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
-
-
-def _flag(value: bool, accelerator: Accelerator):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    import torch
-
-    return torch.tensor([int(value)], device=accelerator.device)
+def _accelerator(arguments: argparse.Namespace) -> Accelerator:
+    """accelerate's view of this process; raises InputError if several were launched that do not see each other."""
+    # Unless told that it is the CPU, several processes on a machine without an accelerator would each train alone.
+    cpu = arguments.cpu or not torch.accelerator.is_available()
+    precision = arguments.precision
+    if precision == "auto":
+        precision = "bf16" if not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+    accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if accelerator.num_processes != launched:
+        raise InputError(
+            f"{launched} processes were launched but {accelerator.num_processes} take part: check the launcher"
+        )
+    return accelerator
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What tests share: one thread a process (they run in parallel), and a small corpus and vocabulary made once a worker."""
+"""What tests share: one thread a process (they run in parallel), a small corpus and vocabulary made once a worker."""
 
 import os
 
@@ -8,6 +8,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from corpora.build import build_corpus
@@ -17,6 +18,10 @@ from pretrain.examples import build_examples
 from pretrain.settings import ExamplesSettings
 from tokenizer.settings import TokenizerSettings
 from tokenizer.train import train_tokenizer
+
+# Machines are shared and compiled functions are slow once: no test fails for its time.
+hypothesis.settings.register_profile("hanbeot", deadline=None)
+hypothesis.settings.load_profile("hanbeot")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

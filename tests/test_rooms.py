@@ -10,11 +10,23 @@ from tests.conftest import REPOSITORY
 #: Top to bottom: a room may import itself and what is below it.
 ROOMS = ["finetune", "pretrain", "tokenizer", "corpora", "pipeline"]
 #: Stage modules whose constants or functions a stage above may use: a run's stage name, nothing else.
-ROOFS = {"corpora.build", "tokenizer.train", "pretrain.examples", "pretrain.export", "pretrain.probe", "finetune.train"}
+ROOFS = {
+    "corpora.build",
+    "tokenizer.train",
+    "pretrain.examples",
+    "pretrain.export",
+    "pretrain.probe",
+    "finetune.train",
+}
 #: Modules of pretrain that lay examples on disk do so without torch.
 WITHOUT_TORCH = {
-    "pretrain.tokens", "pretrain.nsp", "pretrain.draws", "pretrain.batches", "pretrain.examples",
-    "pretrain.prepared", "pretrain.settings",
+    "pretrain.tokens",
+    "pretrain.nsp",
+    "pretrain.draws",
+    "pretrain.batches",
+    "pretrain.examples",
+    "pretrain.prepared",
+    "pretrain.settings",
 }
 MODULES = [path for room in ROOMS for path in sorted((REPOSITORY / room).glob("*.py"))]
 

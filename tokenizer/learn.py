@@ -1,9 +1,10 @@
 """Learning a WordPiece vocabulary that is the same every time.
 
-The library's `WordPieceTrainer` breaks ties by the order of a hash map: six runs over the same text gave six vocabularies. Its
-`BpeTrainer`, when it has no continuation prefix to add, breaks them by the pieces' ids and is repeatable. So the distinction
-that the prefix carries is put into the characters first: a character inside a word becomes a private-use code point of its own,
-the BPE merges are learned on that, and afterwards the code points are read back as `##` pieces.
+The library's `WordPieceTrainer` breaks ties by the order of a hash map: six runs over the same text gave six
+vocabularies. Its `BpeTrainer`, when it has no continuation prefix to add, breaks them by the pieces' ids and is
+repeatable. So the distinction that the prefix carries is put into the characters first: a character inside a word
+becomes a private-use code point of its own, the BPE merges are learned on that, and afterwards the code points are
+read back as `##` pieces.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _REPEAT = 1000
 
 
 def learn_vocabulary(words: Mapping[str, int], settings: TokenizerSettings) -> list[str]:
-    """Entries in the order of their ids: special tokens, `[unused]`, single characters, then pieces as they were merged.
+    """Entries in the order of their ids: special tokens, `[unused]`, single characters, then pieces as they were
+    merged.
 
     `words` maps each word to its count. Fewer entries than `vocab_size` come back if the text runs out of pairs that
     occur `min_frequency` times. Raises InputError if the characters alone do not fit.

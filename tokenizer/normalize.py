@@ -14,9 +14,7 @@ from tokenizers import normalizers, pre_tokenizers
 
 def korean_normalizer() -> normalizers.Normalizer:
     """NFC, then BERT's cleaning without lower-casing and without accent stripping."""
-    bert = normalizers.BertNormalizer(
-        clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False
-    )
+    bert = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False)
     return normalizers.Sequence([normalizers.NFC(), bert])
 
 

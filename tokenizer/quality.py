@@ -47,9 +47,7 @@ def measure(tokenizer: Tokenizer, sentences: Iterable[str]) -> Quality:
         eojeols = [sentence.split() for sentence in batch]
         encodings = tokenizer.encode_batch(eojeols, is_pretokenized=True, add_special_tokens=False)
         for words, encoding in zip(eojeols, encodings, strict=True):
-            holding = {
-                word for word, number in zip(encoding.word_ids, encoding.ids, strict=True) if number == unknown
-            }
+            holding = {word for word, number in zip(encoding.word_ids, encoding.ids, strict=True) if number == unknown}
             counted = (1, len(words), sum(map(len, words)), len(encoding.ids), len(holding))
             totals = [total + more for total, more in zip(totals, counted, strict=True)]
     return Quality(*totals)

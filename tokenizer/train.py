@@ -2,8 +2,8 @@
 
     python -m tokenizer.train --recipe base --name law         (make tokenizer RECIPE=base NAME=law)
 
-Reads `artifacts/corpus/<name>/`, writes `artifacts/tokenizer/<name>/`: `tokenizer.json`, `tokenizer_config.json`, `vocab.txt`
-(load the folder with `transformers.AutoTokenizer`) and `report.md`.
+Reads `artifacts/corpus/<name>/`, writes `artifacts/tokenizer/<name>/`: `tokenizer.json`, `tokenizer_config.json`,
+`vocab.txt` (load the folder with `transformers.AutoTokenizer`) and `report.md`.
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ def main(argv: list[str] | None) -> None:
         )
 
 
-def train_tokenizer(
-    corpus: Path, settings: TokenizerSettings, folder: Path, workers: int
-) -> tuple[Manifest, bool]:
+def train_tokenizer(corpus: Path, settings: TokenizerSettings, folder: Path, workers: int) -> tuple[Manifest, bool]:
     """The tokenizer artifact learned from a corpus artifact; see `pipeline.artifact.build`."""
     source = open_artifact(corpus, "corpus", "make corpus")
     key = Key("tokenizer", FORMAT, {"tokenizer": as_table(settings)}, {"corpus": source.content})
@@ -99,9 +97,7 @@ def _sentences(corpus: Path, split: str) -> list[str]:
     return list(islice(flat, MEASURED))
 
 
-def _report(
-    tokenizer: Tokenizer, vocabulary: list[str], quality: Quality, split: str, sentences: list[str]
-) -> str:
+def _report(tokenizer: Tokenizer, vocabulary: list[str], quality: Quality, split: str, sentences: list[str]) -> str:
     step = max(1, len(sentences) // SHOWN)
     parts = ", ".join(f"{count:,} {name}" for name, count in composition(vocabulary).items())
     lines = [

@@ -1,8 +1,8 @@
 """A WordPiece vocabulary as a tokenizer: built, saved for `AutoTokenizer`, loaded, and continued after a mask.
 
-Saved as `tokenizer.json` + `tokenizer_config.json` with the class `PreTrainedTokenizerFast`: with it `AutoTokenizer` keeps
-`tokenizer.json` as it is, in transformers 4.57 and 5. Under the class name `BertTokenizer`, transformers 5 rebuilds the
-normaliser without NFC, and decomposed Hangul turns into [UNK].
+Saved as `tokenizer.json` + `tokenizer_config.json` with the class `PreTrainedTokenizerFast`: with it
+`AutoTokenizer` keeps `tokenizer.json` as it is, in transformers 4.57 and 5. Under the class name `BertTokenizer`,
+transformers 5 rebuilds the normaliser without NFC, and decomposed Hangul turns into [UNK].
 """
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ def build_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
     if len(ids) != len(vocabulary):
         raise ValueError("the vocabulary names an entry twice")
     tokenizer = Tokenizer(
-        models.WordPiece(
-            ids, unk_token=UNK, continuing_subword_prefix=PREFIX, max_input_chars_per_word=LONGEST_WORD
-        )
+        models.WordPiece(ids, unk_token=UNK, continuing_subword_prefix=PREFIX, max_input_chars_per_word=LONGEST_WORD)
     )
     tokenizer.normalizer = korean_normalizer()
     tokenizer.pre_tokenizer = word_splitter()
@@ -85,8 +83,8 @@ def vocabulary_of(tokenizer: Tokenizer) -> list[str]:
 def continue_word(vocabulary: dict[str, int], word: str) -> list[int] | None:
     """Ids of `word` as the continuation of a word that began before it: 를 -> `##를`; None if it cannot be spelled.
 
-    A gap's particle is glued to the gap (`[MASK]를`). The tokenizer splits at the mask and would take 를 for the beginning of
-    a word, which the model never saw there. Longest match first, as WordPiece does.
+    A gap's particle is glued to the gap (`[MASK]를`). The tokenizer splits at the mask and would take 를 for the
+    beginning of a word, which the model never saw there. Longest match first, as WordPiece does.
     """
     ids: list[int] = []
     start = 0

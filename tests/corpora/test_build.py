@@ -27,8 +27,24 @@ def built(path: Path, settings: CorpusSettings = SETTINGS, workers: int = 1):
 
 @pytest.mark.parametrize(
     "text",
-    [TWO, TWO + "\n\n\n", "\n\n" + TWO, TWO.replace("\n", "\r\n"), "\ufeff" + TWO, TWO.rstrip("\n"), TWO.replace("\n\n", "\n \n")],
-    ids=["plain", "trailing blanks", "leading blanks", "crlf", "bom", "no last newline", "a blank line of spaces"],
+    [
+        TWO,
+        TWO + "\n\n\n",
+        "\n\n" + TWO,
+        TWO.replace("\n", "\r\n"),
+        "\ufeff" + TWO,
+        TWO.rstrip("\n"),
+        TWO.replace("\n\n", "\n \n"),
+    ],
+    ids=[
+        "plain",
+        "trailing blanks",
+        "leading blanks",
+        "crlf",
+        "bom",
+        "no last newline",
+        "a blank line of spaces",
+    ],
 )
 def test_one_sentence_a_line(write, text: str) -> None:
     documents, _ = built(write("a.txt", text))
@@ -94,9 +110,7 @@ def test_an_error_leaves_the_earlier_corpus(write) -> None:
 def test_the_same_bytes_for_any_number_of_workers(tmp_path: Path) -> None:
     files = find_files([str(REPOSITORY / "corpora" / "sample")])
     settings = dataclasses.replace(SETTINGS, held_out=0.1)
-    contents = {
-        build_corpus(files, settings, tmp_path / str(workers), workers)[0].content for workers in (1, 2, 4)
-    }
+    contents = {build_corpus(files, settings, tmp_path / str(workers), workers)[0].content for workers in (1, 2, 4)}
     assert len(contents) == 1
 
 

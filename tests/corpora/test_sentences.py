@@ -73,7 +73,13 @@ def test_nothing_is_lost_and_nothing_is_empty(text: str) -> None:
     assert "".join("".join(sentences).split()) == "".join(text.split())
 
 
-@given(st.lists(st.sampled_from(["비가 왔다.", "정말 갈까?", "그는 “간다.”라고 했다.", "3.5 km였다."]), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.sampled_from(["비가 왔다.", "정말 갈까?", "그는 “간다.”라고 했다.", "3.5 km였다."]),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_a_sentence_is_split_no_further(sentences: list[str]) -> None:
     assert split_sentences(" ".join(sentences)) == sentences
     assert all(split_sentences(sentence) == [sentence] for sentence in sentences)

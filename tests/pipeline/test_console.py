@@ -6,7 +6,9 @@ from pipeline import console
 from pipeline.console import duration, progress, say, table
 
 
-def test_plain_progress_has_no_control_codes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_progress_has_no_control_codes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(console, "PLAIN_INTERVAL", 0.0)
     with progress("pretrain", 4) as advance:
         advance(1, "loss [6.2]")

@@ -19,9 +19,18 @@ def test_the_lecture_says_what_the_lecture_says() -> None:
     tables = load_recipe("lecture").tables
     assert (tables["tokenizer"]["vocab_size"], tables["tokenizer"]["min_frequency"]) == (20_000, 2)
     assert tables["examples"] == {
-        "block_size": 128, "short_seq_probability": 0.1, "nsp_probability": 0.5, "seed": tables["examples"]["seed"]
+        "block_size": 128,
+        "short_seq_probability": 0.1,
+        "nsp_probability": 0.5,
+        "seed": tables["examples"]["seed"],
     }
-    shape = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings")
+    shape = (
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "max_position_embeddings",
+    )
     assert [tables["model"][key] for key in shape] == [768, 12, 12, 3072, 128]
     train = ("epochs", "max_steps", "batch_size", "learning_rate", "mlm_probability")
     assert [tables["train"][key] for key in train] == [10, 0, 32, 5e-5, 0.15]
@@ -69,8 +78,16 @@ def shipped_text(name: str = "sample") -> str:
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        ("vocab_size =", "vocabsize =", r"mine\.toml: unknown key tokenizer\.vocabsize; did you mean 'vocab_size'"),
-        ("[tokenizer]", "[tokeniser]", r"mine\.toml: unknown section \[tokeniser\]; did you mean 'tokenizer'"),
+        (
+            "vocab_size =",
+            "vocabsize =",
+            r"mine\.toml: unknown key tokenizer\.vocabsize; did you mean 'vocab_size'",
+        ),
+        (
+            "[tokenizer]",
+            "[tokeniser]",
+            r"mine\.toml: unknown section \[tokeniser\]; did you mean 'tokenizer'",
+        ),
         ("min_chars = 5\n", "", r"mine\.toml: corpus\.min_chars is missing"),
         ("min_chars = 5", "min_chars = '5'", r"mine\.toml: corpus\.min_chars: .*integer"),
         ("[corpus]", "corpus = 3\n[x]", r"mine\.toml: "),

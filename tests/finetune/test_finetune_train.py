@@ -1,0 +1,188 @@
+"""Whole runs on a toy task: it is learned, published whole, loadable by Hugging Face, and never half there."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, pipeline
+
+from finetune.job import Job
+from finetune.readers import read_rows
+from finetune.tasks import Files
+from finetune.train import finetune, main
+from pipeline.artifact import read_manifest
+from pipeline.errors import InputError
+from tests.finetune.conftest import settings
+
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+
+
+@pytest.fixture
+def job(encoder: Path, toy: tuple[Path, Path], tmp_path: Path) -> Job:
+    files = Files(toy[0], None, toy[1], "text", "label")
+    return Job(encoder, files, tmp_path / "out" / "toy", settings(), cpu=True)
+
+
+def changed(job: Job, **changes) -> Job:
+    return Job(**{**{name: getattr(job, name) for name in job.__dataclass_fields__}, **changes})
+
+
+def test_a_run_learns_and_reloads_with_the_same_answers(job: Job) -> None:
+    manifest, built = finetune(job)
+    assert built
+    scores = json.loads((job.folder / "metrics.json").read_text("utf-8"))
+    assert scores["test"]["accuracy"] > 0.9
+    assert scores["test"]["f1"] == manifest.figures["test"]["f1"]
+
+    rows = read_rows(job.files.test, "text", "label")
+    ask = pipeline("text-classification", model=str(job.folder), device="cpu")
+    answers = [answer["label"] for answer in ask(list(rows.texts))]
+    right = sum(answer == label for answer, label in zip(answers, rows.labels, strict=True))
+    assert right / len(rows) == pytest.approx(scores["test"]["accuracy"])
+
+    history = json.loads((job.folder / "history.json").read_text("utf-8"))
+    assert [epoch["number"] for epoch in history] == [1, 2, 3, 4]
+    best = max(epoch["dev"]["f1"] for epoch in history)
+    first = next(epoch for epoch in history if epoch["dev"]["f1"] == best)
+    assert [epoch["best"] for epoch in history] == [epoch is first for epoch in history]
+    assert (scores["best_epoch"], scores["dev"]["f1"]) == (first["number"], best)
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+
+
+def test_only_the_finished_folder_is_left(job: Job) -> None:
+    finetune(job)
+    files = {path.name for path in job.folder.rglob("*") if path.is_file()}
+    assert files == {
+        "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
+        "metrics.json", "history.json", "manifest.json",
+    }  # fmt: skip
+    assert not [name for name in files if name.endswith(PICKLES)]
+    assert {path.name for path in job.folder.parent.iterdir()} == {"toy", ".toy.lock"}
+
+
+def test_asking_again_does_nothing_and_asking_otherwise_works(job: Job) -> None:
+    first, _ = finetune(job)
+    stamp = (job.folder / "model.safetensors").stat().st_mtime_ns
+    again, built = finetune(job)
+    assert (again, built) == (first, False)
+    assert (job.folder / "model.safetensors").stat().st_mtime_ns == stamp
+    other, built = finetune(changed(job, settings=settings(epochs=1)))
+    assert built
+    assert other.figures["steps"] * 4 == first.figures["steps"]
+
+
+def test_the_same_job_gives_the_same_bytes(job: Job, tmp_path: Path) -> None:
+    quick = changed(job, settings=settings(epochs=1))
+    one, _ = finetune(quick)
+    torch.manual_seed(99)  # what the caller did with the global generator does not matter
+    two, _ = finetune(changed(quick, folder=tmp_path / "two"))
+    three, _ = finetune(changed(quick, folder=tmp_path / "three", settings=settings(epochs=1, seed=5)))
+    assert one.content == two.content != three.content
+
+
+def test_an_earlier_output_survives_a_failure(job: Job, write) -> None:
+    before, _ = finetune(job)
+    bad = write("bad.tsv", "text\tlabel\n영화이 좋다\t중립\n")
+    files = Files(job.files.train, None, bad, "text", "label")
+    with pytest.raises(InputError, match="중립"):
+        finetune(changed(job, files=files))
+    assert read_manifest(job.folder) == before
+    assert {path.name for path in job.folder.parent.iterdir()} == {"toy", ".toy.lock"}
+
+
+def test_a_failure_while_training_leaves_nothing(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments, **named):
+        assert list(job.scratch.iterdir()), "there are checkpoints to be cleaned up"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("finetune.trainer.Fitted.answers", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(job)
+    assert {path.name for path in job.folder.parent.iterdir()} == {".toy.lock"}
+
+
+def test_random_weights_are_another_job(job: Job, tmp_path: Path) -> None:
+    quick = changed(job, settings=settings(epochs=1))
+    random = changed(quick, random_weights=True, folder=tmp_path / "random")
+    assert quick.key().made_from != random.key().made_from
+    weights = []
+    for each in (quick, random):
+        finetune(each)
+        weights.append(load_file(each.folder / "model.safetensors")["bert.embeddings.word_embeddings.weight"])
+    pretrained = load_file(job.source / "model.safetensors")["bert.embeddings.word_embeddings.weight"]
+    assert not torch.equal(*weights)
+    near, far = ((weight - pretrained).norm() for weight in weights)
+    assert near < far / 2
+
+
+def test_a_dev_file_is_used_as_it_is(job: Job) -> None:
+    files = Files(job.files.train, job.files.test, job.files.test, "text", "label")
+    manifest, _ = finetune(changed(job, files=files, settings=settings(epochs=1)))
+    assert manifest.figures["rows"] == {"train": 72, "dev": 72, "test": 72}
+    assert manifest.figures["dev"] == manifest.figures["test"]
+
+
+@pytest.mark.parametrize("content", [{"notes.txt": "mine"}, {"manifest.json": "{}"}])
+def test_a_folder_of_something_else_is_left_alone(job: Job, content) -> None:
+    job.folder.mkdir(parents=True)
+    for name, text in content.items():
+        (job.folder / name).write_text(text)
+    with pytest.raises(InputError):
+        finetune(job)
+    assert {path.name: path.read_text() for path in job.folder.iterdir()} == content
+
+
+def test_the_command_says_little_and_what_matters(
+    job: Job, toy: tuple[Path, Path], capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    command = ["--model", str(job.source), "--train", str(toy[0]), "--test", str(toy[1]), "--cpu"]
+    command += ["--out", str(tmp_path / "said"), "--set", "finetune.epochs=1", "finetune.max_length=5"]
+    main(command)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "57 train, 15 dev, 72 test texts, 2 classes" in err.replace("58 train, 14 dev", "57 train, 15 dev")
+    assert "72 texts are longer than 5 tokens" in err
+    assert "accuracy  precision  recall" in err
+    assert "epoch 1 of 1 was best" in err
+    assert len(err.splitlines()) < 12
+    main(command)
+    assert capfd.readouterr().err.strip().endswith("is up to date")
+    assert AutoModelForSequenceClassification.from_pretrained(tmp_path / "said").config.label2id == {
+        "긍정": 0,
+        "부정": 1,
+    }
+
+
+def test_half_a_data_set_is_refused(job: Job) -> None:
+    with pytest.raises(InputError, match="together"):
+        main(["--model", str(job.source), "--train", str(job.files.train)])
+
+
+@pytest.mark.slow
+def test_two_processes_publish_one_folder(job: Job, toy: tuple[Path, Path], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+    command += [
+        "-m",
+        "finetune.train",
+        "--model",
+        str(job.source),
+        "--cpu",
+        "--out",
+        str(tmp_path / "out" / "two"),
+    ]
+    command += ["--train", str(toy[0]), "--test", str(toy[1]), "--set", "finetune.learning_rate=5e-3"]
+    told = []
+    for _ in range(2):
+        done = subprocess.run(command, cwd=tmp_path, env={**os.environ}, capture_output=True, text=True, check=True)
+        told.append(done.stderr)
+    manifest = read_manifest(tmp_path / "out" / "two")
+    assert manifest.figures["processes"] == 2
+    assert manifest.figures["test"]["accuracy"] > 0.9
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"two", ".two.lock"}
+    assert told[0].count("macro mean") == 1
+    assert told[1].count("is up to date") == 1

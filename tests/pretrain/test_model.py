@@ -1,0 +1,144 @@
+"""Our losses are stock BertForPreTraining's, and the schedule is what it says."""
+
+import dataclasses
+
+import pytest
+import torch
+from transformers import BertForPreTraining
+
+from pipeline.errors import InputError
+from pretrain.masking import IGNORED
+from pretrain.model import PretrainingObjective, bert_config, new_model
+from pretrain.optim import learning_rate, make_optimizer
+from pretrain.settings import ModelSettings, TrainSettings
+
+SHAPE = ModelSettings(
+    hidden_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=64,
+    max_position_embeddings=32,
+    hidden_dropout_prob=0.0,
+    attention_probs_dropout_prob=0.0,
+    initializer_range=0.02,
+)
+TRAIN = TrainSettings(
+    batch_size=16,
+    epochs=1,
+    max_steps=0,
+    learning_rate=1e-3,
+    warmup_ratio=0.1,
+    schedule="linear",
+    weight_decay=0.01,
+    adam_beta1=0.9,
+    adam_beta2=0.98,
+    adam_epsilon=1e-6,
+    max_grad_norm=1.0,
+    mlm_probability=0.15,
+    mask_replace_prob=0.8,
+    random_replace_prob=0.1,
+    eval_every=10,
+    eval_examples=32,
+    save_every=10,
+    keep_checkpoints=2,
+    seed=0,
+)
+
+
+@pytest.fixture
+def model() -> BertForPreTraining:
+    return new_model(bert_config(SHAPE, 100, 32), seed=0)
+
+
+@pytest.fixture
+def batch() -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(5, 100, (6, 20), generator=generator)
+    attention = torch.ones_like(ids)
+    attention[2, 15:] = 0
+    labels = torch.where(torch.rand(6, 20, generator=generator) < 0.2, ids, IGNORED)
+    labels[attention == 0] = IGNORED
+    return {
+        "input_ids": ids,
+        "attention_mask": attention,
+        "token_type_ids": (torch.arange(20) > 10).long().expand(6, 20),
+        "labels": labels,
+        "next_sentence_label": torch.tensor([0, 1, 1, 0, 1, 0]),
+    }
+
+
+def test_losses_and_gradients_are_the_stock_ones(model: BertForPreTraining, batch) -> None:
+    stock = model(**batch)
+    stock.loss.backward()
+    expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    sums = PretrainingObjective(model)(batch)
+    loss = sums.mlm_loss / sums.masked + sums.nsp_loss / sums.examples
+    loss.backward()
+    torch.testing.assert_close(loss, stock.loss, rtol=1e-5, atol=1e-6)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-6, msg=name)
+    right = stock.prediction_logits.argmax(-1) == batch["labels"]
+    assert int(sums.mlm_right) == int(right.sum())
+    assert int(sums.nsp_right) == int((stock.seq_relationship_logits.argmax(-1) == batch["next_sentence_label"]).sum())
+    assert int(sums.masked) == int((batch["labels"] != IGNORED).sum()) and sums.examples == 6
+
+
+def test_parts_of_a_batch_add_up_to_the_whole(model: BertForPreTraining, batch) -> None:
+    objective = PretrainingObjective(model).eval()
+    parts = [{name: tensor[part] for name, tensor in batch.items()} for part in (slice(0, 2), slice(2, 6))]
+    together = sum(objective(part).stacked() for part in parts)
+    torch.testing.assert_close(together, objective(batch).stacked(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_batch_with_nothing_masked(model: BertForPreTraining, batch) -> None:
+    batch["labels"] = torch.full_like(batch["labels"], IGNORED)
+    sums = PretrainingObjective(model)(batch)
+    (sums.mlm_loss + sums.nsp_loss).backward()
+    assert float(sums.mlm_loss) == 0 and int(sums.masked) == 0
+    assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+def test_weights_depend_on_the_seed_alone() -> None:
+    config = bert_config(SHAPE, 100, 32)
+    torch.manual_seed(123)
+    first = new_model(config, seed=0)
+    state = torch.get_rng_state()
+    again = new_model(config, seed=0)
+    other = new_model(config, seed=1)
+    assert torch.equal(torch.get_rng_state(), state), "the global generator is left alone"
+    for (name, a), b, c in zip(first.named_parameters(), again.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b), name
+        assert not torch.equal(a, c) or a.unique().numel() == 1, name
+
+
+def test_the_shape_comes_from_recipe_and_vocabulary() -> None:
+    config = bert_config(SHAPE, 123, 32)
+    assert (config.vocab_size, config.hidden_size, config.type_vocab_size, config.pad_token_id) == (
+        123,
+        32,
+        2,
+        0,
+    )
+    with pytest.raises(InputError, match=r"block_size 33 is more than model\.max_position_embeddings 32"):
+        bert_config(SHAPE, 123, 33)
+
+
+def test_biases_and_layer_norms_do_not_decay(model: BertForPreTraining) -> None:
+    decayed, free = (group["params"] for group in make_optimizer(model, TRAIN, fused=False).param_groups)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert {id(p) for p in [*decayed, *free]} == set(names), "every parameter once"
+    assert all("bias" in names[id(p)] or "LayerNorm" in names[id(p)] for p in free)
+    assert not any("bias" in names[id(p)] or "LayerNorm" in names[id(p)] for p in decayed)
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    rates = [learning_rate(step, 100, TRAIN) for step in range(100)]
+    assert rates[:10] == pytest.approx([1e-4 * (step + 1) for step in range(10)])
+    assert rates[10] == pytest.approx(1e-3) and rates[55] == pytest.approx(5e-4)
+    assert rates[99] == pytest.approx(1e-3 / 90) and learning_rate(100, 100, TRAIN) == 0
+    cosine = dataclasses.replace(TRAIN, schedule="cosine", warmup_ratio=0.0)
+    assert [learning_rate(step, 100, cosine) for step in (0, 50, 100)] == pytest.approx([1e-3, 5e-4, 0.0])
+    constant = dataclasses.replace(TRAIN, schedule="constant", warmup_ratio=0.0)
+    assert learning_rate(99, 100, constant) == 1e-3
+    assert learning_rate(0, 1, TRAIN) == 1e-3

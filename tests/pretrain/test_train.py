@@ -1,0 +1,213 @@
+"""Training runs: resumed bit for bit, the same however divided, refused when they are another's."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file
+
+from pipeline.artifact import read_manifest
+from pipeline.errors import InputError
+from pretrain.metrics import read_metrics
+from pretrain.train import main
+
+TINY = [
+    "model.hidden_size=32",
+    "model.num_hidden_layers=2",
+    "model.num_attention_heads=2",
+    "model.intermediate_size=64",
+    "train.batch_size=16",
+    "train.max_steps=20",
+    "train.eval_every=5",
+    "train.save_every=5",
+    "train.eval_examples=32",
+    "train.keep_checkpoints=10",
+    "model.hidden_dropout_prob=0.1",
+    "train.learning_rate=1e-3",
+]
+
+
+def arguments(examples: Path, root: Path, *flags: str, changes: tuple[str, ...] = ()) -> list[str]:
+    place = ["--from-examples", str(examples), "--artifacts", str(root), "--name", "t", "--cpu"]
+    return [*place, *flags, "--set", *TINY, *changes]
+
+
+def command(*args: str, launcher: tuple[str, ...] = ()) -> list[str]:
+    return [sys.executable, *launcher, "-m", "pretrain.train", *args]
+
+
+def weights(root: Path, step: int = 20) -> dict[str, torch.Tensor]:
+    return load_file(root / "pretrain" / "t" / "checkpoints" / f"step-{step:08}" / "model.safetensors")
+
+
+def losses(root: Path) -> dict[int, float]:
+    records = read_metrics(root / "pretrain" / "t" / "metrics.jsonl")
+    return {int(record["step"]): record["mlm_loss"] for record in records if "mlm_loss" in record}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(sample_examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("undisturbed")
+    main(arguments(sample_examples, root))
+    return root
+
+
+def test_a_finished_run(undisturbed: Path, capsys: pytest.CaptureFixture[str], sample_examples: Path) -> None:
+    folder = undisturbed / "pretrain" / "t"
+    manifest = read_manifest(folder)
+    assert manifest is not None and manifest.figures["steps"] == 20
+    assert manifest.figures["held_out_mlm_loss"] < manifest.figures["start_mlm_loss"]
+    assert {"config.json", "loss.png", "metrics.jsonl", "tokenizer.json", "vocab.txt"} <= set(manifest.files)
+    assert any(name.startswith("tensorboard/events") for name in manifest.files)
+    records = read_metrics(folder / "metrics.jsonl")
+    assert [record["step"] for record in records if "held_out_nsp_accuracy" in record] == [0, 5, 10, 15, 20]
+    assert all(record["tokens_per_second"] > 0 for record in records if "mlm_loss" in record)
+    main(arguments(sample_examples, undisturbed))
+    assert "is finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stop", [5, 10])
+def test_n_steps_resume_n_steps_is_2n_steps(
+    undisturbed: Path, sample_examples: Path, tmp_path: Path, stop: int
+) -> None:
+    """A run that ended after a checkpoint goes on to the same weights and the same records, bit for bit."""
+    root = tmp_path / "again"
+    shutil.copytree(undisturbed, root)
+    folder = root / "pretrain" / "t"
+    (folder / "manifest.json").unlink()
+    for later in folder.glob("checkpoints/step-*"):
+        if int(later.name.removeprefix("step-")) > stop:
+            shutil.rmtree(later)
+    main(arguments(sample_examples, root))
+    expected, found = weights(undisturbed), weights(root)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    optimizers = [
+        load_file(side / "pretrain" / "t" / "checkpoints" / "step-00000020" / "optimizer.safetensors")
+        for side in (undisturbed, root)
+    ]
+    assert all(torch.equal(optimizers[0][name], optimizers[1][name]) for name in optimizers[0])
+    assert losses(root) == losses(undisturbed)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment(undisturbed: Path, sample_examples: Path, tmp_path: Path) -> None:
+    """kill -9 five times on the way, each time after a little longer."""
+    kills = 0
+    for wait in (4.0, 5.0, 6.0, 7.0, 8.0):
+        process = subprocess.Popen(command(*arguments(sample_examples, tmp_path)), stderr=subprocess.PIPE)
+        time.sleep(wait)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.communicate()
+    subprocess.run(command(*arguments(sample_examples, tmp_path)), check=True, capture_output=True)
+    assert kills, "every run ended before it was killed: this shows nothing"
+    expected, found = weights(undisturbed), weights(tmp_path)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert losses(tmp_path) == losses(undisturbed)
+
+
+def test_micro_batches_give_the_same_run(sample_examples: Path, tmp_path: Path) -> None:
+    """Without dropout, gradients accumulated over micro-batches are those of the whole batch, up to rounding."""
+    still = ("model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0")
+    main(arguments(sample_examples, tmp_path / "whole", changes=still))
+    main(arguments(sample_examples, tmp_path / "parts", "--micro-batch", "5", changes=still))
+    whole, parts = losses(tmp_path / "whole"), losses(tmp_path / "parts")
+    assert whole.keys() == parts.keys() == {5, 10, 15, 20}
+    assert all(whole[step] == pytest.approx(parts[step], abs=2e-5) for step in whole)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_run(sample_examples: Path, tmp_path: Path) -> None:
+    """`accelerate launch` on two processes: the same losses as one, and one set of files."""
+    still = ("model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0")
+    main(arguments(sample_examples, tmp_path / "one", changes=still))
+    # As the Makefile does; `-m accelerate.commands.launch` so that it is this Python's.
+    launcher = (
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+    )
+    flags = arguments(sample_examples, tmp_path / "two", changes=still)
+    run = subprocess.run(command(*flags, launcher=launcher), capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "2 x cpu" in run.stderr
+    one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
+    assert one.keys() == two.keys() == {5, 10, 15, 20}
+    assert all(one[step] == pytest.approx(two[step], abs=2e-5) for step in one)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_another_recipe_is_refused_with_the_difference(
+    undisturbed: Path, sample_examples: Path, tmp_path: Path, finished: bool
+) -> None:
+    root = tmp_path / "again"
+    shutil.copytree(undisturbed, root)
+    if not finished:
+        (root / "pretrain" / "t" / "manifest.json").unlink()
+    before = weights(root)
+    with pytest.raises(InputError) as refusal:
+        main(arguments(sample_examples, root, changes=("train.learning_rate=2e-3",)))
+    assert "train.learning_rate 0.001 -> 0.002" in str(refusal.value) and "NAME=" in str(refusal.value)
+    assert all(torch.equal(before[name], tensor) for name, tensor in weights(root).items())
+
+
+def test_how_it_runs_may_change(undisturbed: Path, sample_examples: Path) -> None:
+    main(arguments(sample_examples, undisturbed, "--micro-batch", "3", "--workers", "1"))
+
+
+def test_a_second_run_into_one_name_is_refused(sample_examples: Path, tmp_path: Path) -> None:
+    (tmp_path / "pretrain").mkdir()
+    with (
+        FileLock(tmp_path / "pretrain" / ".t.lock"),
+        pytest.raises(InputError, match="another process is training"),
+    ):
+        main(arguments(sample_examples, tmp_path))
+
+
+def test_a_folder_that_is_no_run_is_left_alone(sample_examples: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "pretrain" / "t" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(InputError, match="is not empty and holds no run"):
+        main(arguments(sample_examples, tmp_path))
+    assert mine.read_text() == "mine"
+
+
+def test_a_batch_larger_than_the_corpus_is_told(sample_examples: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gives \d+ examples an epoch, fewer than train\.batch_size 100000"):
+        main(arguments(sample_examples, tmp_path, changes=("train.batch_size=100000",)))
+
+
+def test_a_loss_that_is_no_number_stops_the_run(sample_examples: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the loss is (nan|inf) in .*lower train\.learning_rate"):
+        main(arguments(sample_examples, tmp_path, changes=("train.learning_rate=1e30", "train.max_grad_norm=0.0")))
+
+
+def test_a_changed_file_is_refused(sample_examples: Path, tmp_path: Path) -> None:
+    examples = tmp_path / "examples"
+    shutil.copytree(sample_examples, examples)
+    ids = examples / "train.ids.bin"
+    data = bytearray(ids.read_bytes())
+    data[100] ^= 1
+    ids.write_bytes(data)
+    with pytest.raises(InputError, match=r"train\.ids\.bin was changed"):
+        main(arguments(examples, tmp_path))
+
+
+def test_metrics_cut_off_by_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "mlm')
+    assert read_metrics(path) == [{"step": 1}]
