@@ -1,4 +1,4 @@
-"""Texts to token ids, cut at the model's longest input, with a count of those that were cut."""
+"""Texts to token ids, cut at the model's longest input; how many were cut, and how much cannot be spelled."""
 
 from __future__ import annotations
 
@@ -22,3 +22,10 @@ def encode(
     full = [text for text, example in zip(texts, examples, strict=True) if len(example["input_ids"]) >= max_length]
     longer = sum(len(ids) > max_length for ids in tokenizer(full)["input_ids"]) if full else 0
     return examples, longer
+
+
+def unknown_share(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> float:
+    """Share of the examples' tokens, special ones aside, that the vocabulary cannot spell."""
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    words = [number for example in examples for number in example["input_ids"] if number not in special]
+    return words.count(tokenizer.unk_token_id) / max(len(words), 1)

@@ -5,18 +5,20 @@ Runs on every process alike; only the main one speaks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from finetune.encoding import encode
-from finetune.job import Job
+from finetune.encoding import encode, unknown_share
+from finetune.job import STAGE, Job
 from finetune.metrics import Scores, score
 from finetune.model import check_vocabulary, load_classifier, load_tokenizer, longest_input
-from finetune.readers import Rows
 from finetune.tasks import read_classification
 from finetune.trainer import Fitted, fit, steps_of, training_arguments
+from pipeline.artifact import Figures
 from pipeline.console import progress, say, warn
+
+#: Share of unknown tokens from which it is said.
+NOTABLE_UNKNOWN = 0.05
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Learned:
     fitted: Fitted
     max_length: int
     test: Scores
-    figures: dict[str, Any]
+    figures: Figures
 
 
 def learn(job: Job, processes: int, *, speaks: bool) -> Learned:
@@ -40,37 +42,36 @@ def learn(job: Job, processes: int, *, speaks: bool) -> Learned:
     arguments = training_arguments(settings, len(task.train), processes, job.scratch, cpu=job.cpu)
     sets = {"train": task.train, "dev": task.dev, "test": task.test}
     encoded = {role: encode(tokenizer, rows.texts, task.ids(rows), max_length) for role, rows in sets.items()}
-    truncated = sum(longer for _, longer in encoded.values())
-    if speaks:
-        _announce(sets, task.notes, len(task.names), model.num_parameters(), truncated, max_length)
-    steps = steps_of(settings, len(task.train))
-    with progress("finetune", steps, quiet=not speaks) as advance:
-        fitted = fit(model, tokenizer, encoded["train"][0], encoded["dev"][0], task.names, arguments, advance)
-    answers = fitted.answers(encoded["test"][0])
-    figures = {
+    figures: Figures = {
         "rows": {role: len(rows) for role, rows in sets.items()},
         "classes": len(task.names),
         "max_length": max_length,
-        "truncated": truncated,
+        "truncated": sum(longer for _, longer in encoded.values()),
+        "unknown": round(unknown_share(tokenizer, encoded["train"][0]), 4),
         "parameters": model.num_parameters(),
-        "steps": steps,
+        "steps": steps_of(settings, len(task.train)),
         "processes": processes,
-        "best_epoch": fitted.best.number,
     }
-    return Learned(fitted, max_length, score(task.ids(task.test), answers, task.names), figures)
+    if speaks:
+        _announce(figures, task.notes)
+    with progress(STAGE, figures["steps"], quiet=not speaks) as advance:
+        fitted = fit(model, tokenizer, encoded["train"][0], encoded["dev"][0], task.names, arguments, advance)
+    test = score(task.ids(task.test), fitted.answers(encoded["test"][0]), task.names)
+    return Learned(fitted, max_length, test, {**figures, "best_epoch": fitted.best.number})
 
 
-def _announce(
-    sets: Mapping[str, Rows],
-    notes: tuple[str, ...],
-    classes: int,
-    parameters: int,
-    truncated: int,
-    max_length: int,
-) -> None:
+def _announce(figures: Figures, notes: Sequence[str]) -> None:
     for note in notes:
         warn(note)
-    counts = ", ".join(f"{len(rows):,} {role}" for role, rows in sets.items())
-    say(f"finetune: {counts} texts, {classes} classes, {parameters / 1e6:.1f} million parameters")
-    if truncated:
-        say(f"finetune: {truncated:,} texts are longer than {max_length} tokens and lose their end")
+    if figures["unknown"] > NOTABLE_UNKNOWN:
+        warn(
+            f"{figures['unknown']:.0%} of train's tokens are unknown to the model's vocabulary: does its tokenizer "
+            "know Korean? (a folder with vocab.txt alone is read with accents stripped, which takes Hangul apart)"
+        )
+    counts = ", ".join(f"{rows:,} {role}" for role, rows in figures["rows"].items())
+    millions = figures["parameters"] / 1e6
+    say(f"{STAGE}: {counts} texts, {figures['classes']} classes, {millions:.1f} million parameters")
+    if figures["truncated"]:
+        say(
+            f"{STAGE}: {figures['truncated']:,} texts are longer than {figures['max_length']} tokens and lose their end"
+        )

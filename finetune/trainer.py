@@ -1,8 +1,9 @@
 """What we ask of Hugging Face's `Trainer`: epochs with a look at dev after each, and the best one's weights.
 
-The best epoch is the first with the highest macro-F1 on dev. Trainer runs on every process that accelerate
-starts, all with the same scratch folder for its checkpoints; that folder holds pickles of Trainer's own, and
-its owner deletes it. Dropout and the order of examples come from the seed (Trainer seeds torch's global
+The best epoch is the one with the highest macro-F1 on dev, among equals the one with the least dev loss: on a small
+dev set many epochs are equal, and the first of them is often barely trained. Trainer runs on every process that
+accelerate starts, all with the same scratch folder for its checkpoints; that folder holds pickles of Trainer's own,
+and its owner deletes it. Dropout and the order of examples come from the seed (Trainer seeds torch's global
 generator; there is no other way in).
 """
 
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 from transformers import (
     DataCollatorWithPadding,
     EvalPrediction,
@@ -32,10 +35,21 @@ from finetune.settings import FinetuneSettings
 from pipeline.console import Advance
 from pipeline.errors import InputError
 
+#: The name under which Trainer is told which epoch is best.
+CHOICE = "choice"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Dev after an epoch: scores, and the mean loss in nats."""
+
+    scores: Scores
+    loss: float
+
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over train (mean loss, nats) and the look at dev after it."""
+    """One pass over train and the look at dev after it; losses are means in nats."""
 
     number: int
     train_loss: float
@@ -59,7 +73,8 @@ class Fitted:
 
     def answers(self, examples: list[Example]) -> list[int]:
         """Class ids for examples, in their order; every process gets all of them."""
-        return _most_likely(self.trainer.predict(examples).predictions)  # type: ignore[arg-type]
+        logits = _logits(self.trainer.predict(examples).predictions)  # type: ignore[arg-type]
+        return [int(answer) for answer in logits.argmax(-1)]
 
 
 def steps_of(settings: FinetuneSettings, rows: int) -> int:
@@ -77,11 +92,12 @@ def fit(
     advance: Advance,
 ) -> Fitted:
     """Train `model` in place, on every process; raises InputError for sharding, which is not supported."""
-    looks: list[Scores] = []
+    looks: list[Look] = []
 
     def look(prediction: EvalPrediction) -> dict[str, float]:
-        looks.append(score(_ids(prediction.label_ids), _most_likely(prediction.predictions), names))
-        return {"macro_f1": looks[-1].f1}
+        looks.append(_look(prediction, names))
+        # Trainer keeps the weights with the greatest CHOICE: it grows whenever the newest look is the best so far.
+        return {"macro_f1": looks[-1].scores.f1, CHOICE: len(looks) if _best(looks) is looks[-1] else 0}
 
     trainer = Trainer(
         model=model,
@@ -97,8 +113,12 @@ def fit(
         raise InputError("fine-tuning runs on one or several devices (DDP), not with FSDP or DeepSpeed: turn those off")
     trainer.train()
     trainer.compute_metrics = None  # what follows is for `answers`, and must not count as a look at dev
-    epochs = _epochs(trainer.state.log_history, looks)
-    return Fitted(trainer, epochs, max(epochs, key=lambda epoch: epoch.dev.f1))
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    epochs = tuple(
+        Epoch(number, loss, seen.loss, seen.scores)
+        for number, (loss, seen) in enumerate(zip(losses, looks, strict=True), 1)
+    )
+    return Fitted(trainer, epochs, epochs[looks.index(_best(looks))])
 
 
 def training_arguments(
@@ -130,7 +150,7 @@ def training_arguments(
         logging_strategy="epoch",
         logging_nan_inf_filter=False,
         load_best_model_at_end=True,
-        metric_for_best_model="macro_f1",
+        metric_for_best_model=CHOICE,
         greater_is_better=True,
         save_total_limit=1,
         save_only_model=True,
@@ -147,19 +167,20 @@ def training_arguments(
     return arguments
 
 
-def _epochs(log: list[dict[str, Any]], looks: list[Scores]) -> tuple[Epoch, ...]:
-    train = [entry["loss"] for entry in log if "loss" in entry]
-    dev = [entry["eval_loss"] for entry in log if "eval_loss" in entry]
-    return tuple(Epoch(number, *parts) for number, parts in enumerate(zip(train, dev, looks, strict=True), 1))
+def _look(prediction: EvalPrediction, names: Sequence[str]) -> Look:
+    """The loss is computed anew: Trainer's mean counts rows twice that fill up the processes' last batch."""
+    logits, truth = _logits(prediction.predictions), torch.as_tensor(prediction.label_ids)
+    scores = score(truth.tolist(), logits.argmax(-1).tolist(), names)
+    return Look(scores, cross_entropy(logits, truth).item())
 
 
-def _most_likely(logits: Any) -> list[int]:
-    """(n, classes) -> n class ids; a model that gives more than logits gives logits first."""
-    return _ids((logits[0] if isinstance(logits, tuple) else logits).argmax(-1))
+def _best(looks: Sequence[Look]) -> Look:
+    return max(looks, key=lambda look: (look.scores.f1, -look.loss))
 
 
-def _ids(array: Any) -> list[int]:
-    return [int(number) for number in array]
+def _logits(predictions: Any) -> Tensor:
+    """(n, classes) float64; a model that gives more than logits gives logits first."""
+    return torch.as_tensor(predictions[0] if isinstance(predictions, tuple) else predictions).double()
 
 
 class _Progress(TrainerCallback):

@@ -44,6 +44,11 @@ def warn(text: str) -> None:
     _console().print(f"warning: {text}", style="yellow", markup=False)
 
 
+def fail(text: str) -> None:
+    """Why a stage ends without its work done."""
+    _console().print(f"error: {text}", style="red", markup=False)
+
+
 def answer(text: str) -> None:
     """One line of result, to standard output."""
     _console(stderr=False).print(text, markup=False)

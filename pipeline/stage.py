@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.console import _console
+from pipeline.console import fail, say
 from pipeline.errors import InputError
 from pipeline.executor import available_cores
 from pipeline.recipe import Recipe, load_recipe, shipped_recipes
@@ -64,20 +64,18 @@ def run_stage(main: Callable[[list[str] | None], None]) -> None:
     """Call a stage's `main` as a program: errors of the user's world become one line and exit code 2."""
     try:
         main(None)
+        return
     except InputError as error:
-        _fail(str(error))
+        fail(str(error))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             place = f" ({error.filename})" if error.filename else ""
-            _fail(f"no space left to write{place}; free some and run it again: nothing made before was touched")
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            _fail(f"not allowed to write or read {error.filename}: {error.strerror}")
-        raise
+            fail(f"no space left to write{place}; free some and run it again: nothing made before was touched")
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            fail(f"not allowed to write or read {error.filename}: {error.strerror}")
+        else:
+            raise
     except KeyboardInterrupt:
-        _console().print("interrupted; run the same command to go on")
+        say("interrupted; what was finished stands, run the same command again")
         sys.exit(130)
-
-
-def _fail(message: str) -> None:
-    _console().print(f"error: {message}", style="red", markup=False)
     sys.exit(2)

@@ -84,11 +84,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Held-out scores before the first and after the last step (None without held-out text), and mean speed."""
+    """Held-out scores after the last step (None without held-out text); mean speed and seconds of this process."""
 
-    first: Scores | None
-    last: Scores | None
+    held_out: Scores | None
     tokens_per_second: float
+    seconds: float
 
 
 def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
@@ -101,14 +101,14 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
         load_checkpoint(checkpoint, run.objective.model, optimizer, accelerator.device)
     model, wrapped = accelerator.prepare(run.objective, optimizer)
     main = accelerator.is_main_process
-    first = last = _held_out(run)
+    last: Scores | None = None
     totals = torch.zeros(6, dtype=torch.float64, device=accelerator.device)
     all_tokens, began = 0, time.monotonic()
     with (
         MetricsLog(run.folder if main else None, resumed_at=done if checkpoint else -1) as log,
         progress("pretrain", run.schedule.steps, start=done, quiet=not main) as advance,
     ):
-        if not checkpoint and first:
+        if not checkpoint and (first := _held_out(run)):
             log.write({"step": 0, **first.as_dict("held_out_")})
         run.begin_record()
         for step, batches, tokens in _steps(run, done):
@@ -136,7 +136,8 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             if saves and main:
                 save_checkpoint(run.checkpoints, done, run.objective.model, optimizer, settings.keep_checkpoints)
     accelerator.wait_for_everyone()
-    return Outcome(first, last, all_tokens / max(time.monotonic() - began, 1e-9))
+    seconds = max(time.monotonic() - began, 1e-9)
+    return Outcome(last or _held_out(run), all_tokens / seconds, seconds)
 
 
 def _steps(run: Run, first_step: int) -> Iterator[tuple[int, list[Batch], int]]:

@@ -28,7 +28,7 @@ from pretrain.checkpoint import MODEL, latest_checkpoint
 from pretrain.dataset import Share
 from pretrain.loop import Outcome, Run, Schedule, fit
 from pretrain.masking import PairMaskingCollator
-from pretrain.metrics import plot_losses
+from pretrain.metrics import METRICS, plot_losses, read_metrics
 from pretrain.model import PretrainingObjective, bert_config, new_model
 from pretrain.prepared import STAGE as EXAMPLES
 from pretrain.prepared import Prepared, open_prepared
@@ -118,30 +118,28 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     for name in FILES:
         shutil.copyfile(run.prepared.folder / name, run.folder / name)
     plot = plot_losses(run.folder)
+    start = next((record for record in read_metrics(run.folder / METRICS) if record["step"] == 0), {})
     figures = {
         "steps": run.schedule.steps,
         "parameters": run.objective.model.num_parameters(),
         "tokens_per_second": round(outcome.tokens_per_second),
+        "seconds": round(outcome.seconds, 2),
         "peak_memory_mb": peak_memory_mb(),
         "checkpoint": final.folder.relative_to(run.folder).as_posix(),
         "model_sha256": hash_file(final.folder / MODEL),
-        **(outcome.first.as_dict("start_") if outcome.first else {}),
-        **(outcome.last.as_dict("held_out_") if outcome.last else {}),
+        **{name.replace("held_out_", "start_"): value for name, value in start.items() if name != "step"},
+        **(outcome.held_out.as_dict("held_out_") if outcome.held_out else {}),
     }
     seal(run.folder, key, figures)
+    forms = {"mlm_loss": ".3f", "mlm_accuracy": ".1%", "nsp_loss": ".3f", "nsp_accuracy": ".1%"}
     rows = [
-        (
-            name,
-            f"{scores.mlm_loss:.3f}",
-            f"{scores.mlm_accuracy:.1%}",
-            f"{scores.nsp_loss:.3f}",
-            f"{scores.nsp_accuracy:.1%}",
-        )
-        for name, scores in (("start", outcome.first), ("end", outcome.last))
-        if scores
+        (name, *(format(figures[f"{prefix}_{measure}"], form) for measure, form in forms.items()))
+        for name, prefix in (("start", "start"), ("end", "held_out"))
+        if f"{prefix}_mlm_loss" in figures
     ]
     columns = ("held out", "MLM loss", "MLM accuracy", "NSP loss", "NSP accuracy")
-    table(f"pretrain -> {run.folder}", columns, rows)
+    if rows:
+        table(f"pretrain -> {run.folder}", columns, rows)
     say(f"  {outcome.tokens_per_second:,.0f} tokens/s; losses drawn in {plot}")
 
 

@@ -10,7 +10,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from finetune.encoding import encode
+from finetune.encoding import encode, unknown_share
 from finetune.model import (
     check_vocabulary,
     load_classifier,
@@ -44,7 +44,7 @@ def test_the_encoder_is_kept_and_the_head_comes_from_the_seed(encoder: Path) -> 
 
 def test_random_weights_are_not_the_pretrained_ones(encoder: Path, copy: Path) -> None:
     (copy / "model.safetensors").unlink()
-    with pytest.raises(InputError, match="no \\*.safetensors"):
+    with pytest.raises(InputError, match=r"no \*\.safetensors"):
         model_files(copy)
     assert model_files(copy, random_weights=True)
     pretrained, random = (
@@ -102,7 +102,7 @@ def test_another_tasks_head_may_go(tmp_path: Path) -> None:
     [
         (["config.json"], "no config.json"),
         (["tokenizer.json", "vocab.txt"], "no tokenizer"),
-        (["model.safetensors"], "no \\*.safetensors"),
+        (["model.safetensors"], r"no \*\.safetensors"),
     ],
 )
 def test_incomplete_folders_are_refused(copy: Path, absent, said) -> None:
@@ -113,7 +113,7 @@ def test_incomplete_folders_are_refused(copy: Path, absent, said) -> None:
 
 
 def test_no_folder_is_refused_with_advice(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="pretrain.export"):
+    with pytest.raises(InputError, match=r"pretrain\.export"):
         model_files(tmp_path / "klue" / "bert-base")
 
 
@@ -171,3 +171,10 @@ def test_the_tokenizer_is_written_as_it_was(encoder: Path, tmp_path: Path) -> No
     written = AutoTokenizer.from_pretrained(str(tmp_path), local_files_only=True)
     assert written.model_max_length == 5
     assert len(written("영화 좋다 좋다 좋다")["input_ids"]) == 6
+
+
+def test_the_share_of_unknown_tokens(encoder: Path) -> None:
+    tokenizer = load_tokenizer(encoder)
+    examples, _ = encode(tokenizer, ["영화 좋다", "뷁 정말"], [0, 1], max_length=8)
+    assert unknown_share(tokenizer, examples) == 1 / 4
+    assert unknown_share(tokenizer, []) == 0

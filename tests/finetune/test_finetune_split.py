@@ -1,4 +1,4 @@
-"""The dev set: stratified, disjoint, a function of texts and seed, and never twice the same text on both sides."""
+"""The dev set: stratified, disjoint, a function of texts and seed, no text on both sides."""
 
 from collections import Counter
 
