@@ -18,6 +18,11 @@ from pipeline.executor import available_cores
 from pipeline.recipe import Recipe, load_recipe, shipped_recipes
 
 
+#: What the operating system reports when a disk or a quota is full, and when a place is not what it should be.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
+
+
 def stage_parser(module: str, purpose: str) -> argparse.ArgumentParser:
     """A parser for `python -m <module>` with the flags that every stage has."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=purpose)
@@ -68,11 +73,11 @@ def run_stage(main: Callable[[list[str] | None], None]) -> None:
     except InputError as error:
         fail(str(error))
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in _FULL:
             place = f" ({error.filename})" if error.filename else ""
             fail(f"no space left to write{place}; free some and run it again: nothing made before was touched")
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            fail(f"not allowed to write or read {error.filename}: {error.strerror}")
+        elif error.errno in _PLACE and error.filename:
+            fail(f"cannot use {error.filename}: {error.strerror}")
         else:
             raise
     except KeyboardInterrupt:

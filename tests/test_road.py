@@ -156,11 +156,11 @@ def test_the_sample_learns_the_fact_and_does_not_parrot_it(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     answers = re.findall(r"^1\s+(\S+)", done.stdout, re.MULTILINE)
     assert answers == ["조선"], done.stdout
-    others = ["최영은 [MASK] 말기의 무신이다.", "김유신은 [MASK]의 장군이다.", "물은 수소와 [MASK]로 이루어져 있다."]
+    others = ["을지문덕은 [MASK]의 장군이다.", "김유신은 [MASK]의 장군이다.", "물은 수소와 [MASK]로 이루어져 있다."]
     texts = " ".join(f"--text '{text}'" for text in others)
     asked = run(checkout, f".venv/bin/python -m pretrain.probe --top 1 --json {texts}")
     best = [answer["gaps"][0][0]["piece"] for answer in json.loads(asked.stdout)]
-    assert "조선" not in best and best[0] == "고려", best
+    assert len(best) == 3 and "조선" not in best, best
     figures = json.loads((checkout / "artifacts/pretrain/sample/manifest.json").read_text("utf-8"))["figures"]
     assert figures["held_out_mlm_loss"] < figures["start_mlm_loss"] - 2
     assert figures["held_out_mlm_accuracy"] > 0.15

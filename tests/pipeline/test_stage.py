@@ -1,0 +1,73 @@
+"""How a stage ends: one line and a code for what the user can mend; a disk that is full loses nothing."""
+
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.artifact import read_manifest
+from tests.conftest import REPOSITORY
+
+
+def small_files_only(limit: int):
+    """For `preexec_fn`: writing past `limit` bytes fails, as on a full disk (EFBIG in place of ENOSPC)."""
+
+    def set_limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return set_limit
+
+
+def stage(module: str, folder: Path, *flags: str, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, "--artifacts", str(folder), "--name", "x", *flags]
+    before = small_files_only(limit) if limit else None
+    return subprocess.run(command, capture_output=True, text=True, preexec_fn=before)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_full_disk_loses_nothing(tmp_path: Path, workers: str) -> None:
+    small = tmp_path / "small.txt"
+    small.write_text("비가 많이 왔다.\n길이 모두 젖었다.\n\n해가 다시 났다.\n", "utf-8")
+    assert stage("corpora.build", tmp_path, "--corpus", str(small)).returncode == 0
+    before = read_manifest(tmp_path / "corpus" / "x")
+    full = stage("corpora.build", tmp_path, "--workers", workers, limit=50_000)
+    assert full.returncode == 2 and "error: no space left to write" in full.stderr, full.stderr
+    assert "Traceback" not in full.stderr
+    assert read_manifest(tmp_path / "corpus" / "x") == before
+    assert [path.name for path in (tmp_path / "corpus").iterdir() if path.is_dir()] == ["x"]
+
+
+@pytest.mark.slow
+def test_a_full_disk_while_saving_a_checkpoint(tmp_path: Path, sample_examples: Path) -> None:
+    flags = ["--from-examples", str(sample_examples), "--cpu", "--set", "train.max_steps=6", "train.save_every=3"]
+    full = stage("pretrain.train", tmp_path, *flags, limit=200_000)
+    assert full.returncode == 2 and "error: no space left to write" in full.stderr, full.stderr
+    assert "Traceback" not in full.stderr
+    assert not list((tmp_path / "pretrain" / "x").glob("checkpoints/*")), "no half-written checkpoint stays"
+    after = stage("pretrain.train", tmp_path, *flags)
+    assert after.returncode == 0, after.stderr
+
+
+def test_an_unwritable_place(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.write_text("")
+    done = stage("corpora.build", place)
+    assert done.returncode == 2 and f"error: cannot use {place}" in done.stderr and place.read_text() == ""
+
+
+def test_names_that_are_no_names(tmp_path: Path) -> None:
+    for name in ("../x", "a/b", ".x", "/x"):
+        done = stage("corpora.build", tmp_path, "--name", name)
+        assert done.returncode == 2 and "a name is one folder's name" in done.stderr, name
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_help_of_every_stage_names_its_command() -> None:
+    modules = ("corpora.build", "tokenizer.train", "pretrain.examples", "pretrain.train", "pretrain.export")
+    for module in (*modules, "pretrain.probe", "finetune.train"):
+        done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, cwd=REPOSITORY)
+        assert done.returncode == 0 and f"python -m {module}" in done.stdout and "--set" in done.stdout
