@@ -3,21 +3,31 @@
 # Make decides by time whom to ask; a stage decides by content whether there is work (see pipeline/artifact.py).
 # The folders tokenizer/, pretrain/ and finetune/ bear targets' names, so the targets are phony and stand on file targets.
 
-RECIPE ?= sample
-CORPUS ?= corpora/sample
-SET ?=
-GPUS ?= 1
-TEXT ?= 이순신은 [MASK] 중기의 무신이다.
 ARTIFACTS ?= artifacts
 PYTHON ?= python3
 VENV ?= .venv
-# Not taken from the environment: some systems set NAME to the machine's name.
+GPUS ?= 1
+TEXT ?= 이순신은 [MASK] 중기의 무신이다.
+
+# Names that other programs use in the environment count only when they are given to make.
+given = $(if $(filter command line,$(origin $(1))),$($(1)))
+
+# A NAME stands for the RECIPE, CORPUS and SET it was last asked with, unless they are given again: `make pretrain NAME=law`
+# goes on with law, it does not put the sample in its place. Without a NAME it is the recipe's.
+last = $(shell sed -n 's/^$(1)=//p' '$(ARTIFACTS)/.asked/$(2)' 2>/dev/null)
+LAST_RECIPE := $(if $(call given,NAME),$(call last,RECIPE,$(NAME)))
+RECIPE ?= $(or $(LAST_RECIPE),sample)
 ifneq ($(origin NAME),command line)
 NAME := $(basename $(notdir $(RECIPE)))
 endif
+LAST_CORPUS := $(call last,CORPUS,$(NAME))
+LAST_SET := $(call last,SET,$(NAME))
+CORPUS ?= $(or $(LAST_CORPUS),corpora/sample)
+SET ?= $(LAST_SET)
+
+# How training runs: flags of pretrain.train, for example RUN="--micro-batch 32".
+RUN ?=
 MODEL ?= $(ARTIFACTS)/export/$(NAME)
-TRAIN ?= finetune/sample/sentiment-train.tsv
-TEST ?= finetune/sample/sentiment-test.tsv
 COLUMN ?= text
 LABEL ?= label
 OUT ?= $(ARTIFACTS)/finetune/$(NAME)
@@ -30,9 +40,12 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 COMPAT := .compat/.installed
 
 FLAGS = --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(SET),--set $(SET))
-ASKED := $(ARTIFACTS)/.asked/$(NAME)
 RECIPE_FILE := $(wildcard $(RECIPE) pipeline/recipes/$(RECIPE).toml)
 CORPUS_FILES := $(wildcard $(shell find $(CORPUS) 2>/dev/null))
+# Files that came, went or were put in another's place, which their times alone do not show.
+CORPUS_STATE := $(shell find $(CORPUS) -type f -exec ls -lin {} + 2>/dev/null | cksum)
+ASKED := $(ARTIFACTS)/.asked/$(NAME)
+ASKED_TEXT := $(ASKED).text
 CODE = $(wildcard $(foreach room,$(1),$(room)/*.py))
 
 CORPUS_DONE := $(ARTIFACTS)/corpus/$(NAME)/manifest.json
@@ -41,9 +54,14 @@ EXAMPLES_DONE := $(ARTIFACTS)/examples/$(NAME)/manifest.json
 PRETRAIN_DONE := $(ARTIFACTS)/pretrain/$(NAME)/manifest.json
 EXPORT_DONE := $(ARTIFACTS)/export/$(NAME)/manifest.json
 ANSWER := $(ARTIFACTS)/probe/$(NAME)/answer.txt
+# probe and finetune take a model that is there as it is, and make the one of NAME if it is not.
+MODEL_DONE := $(if $(wildcard $(MODEL)/config.json),,$(if $(filter $(ARTIFACTS)/export/$(NAME),$(MODEL)),$(EXPORT_DONE)))
 
 # The environment carries what may hold quotes and spaces.
-export HANBEOT_ASKED = $(RECIPE) | $(CORPUS) | $(SET)
+export HANBEOT_RECIPE = $(RECIPE)
+export HANBEOT_CORPUS = $(CORPUS)
+export HANBEOT_SET = $(SET)
+export HANBEOT_FILES = $(CORPUS_STATE)
 export HANBEOT_TEXT = $(TEXT)
 
 # On a CPU, threads that spin while they wait take the cores from those that work: passive waiting trained the sample
@@ -69,17 +87,17 @@ tokenizer: $(TOKENIZER_DONE) ## learn a WordPiece vocabulary from the corpus
 examples: $(EXAMPLES_DONE) ## tokenise the corpus and plan next-sentence pairs
 
 pretrain: $(ANSWER) ## train, export and probe; goes on where it was interrupted
-	@echo "pretrain: $(ARTIFACTS)/export/$(NAME) is ready"
+	@echo "pretrain: $(ARTIFACTS)/export/$(NAME) is ready (RECIPE=$(RECIPE) CORPUS=$(CORPUS)$(if $(SET), SET='$(SET)'))"
 	@cat $(ANSWER)
 
 export: $(EXPORT_DONE) ## write the trained model as a Hugging Face folder
 
-probe: $(INSTALLED) $(if $(filter $(ARTIFACTS)/export/$(NAME),$(MODEL)),$(EXPORT_DONE)) ## fill the [MASK] of TEXT with MODEL
+probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] of TEXT with MODEL
 	@$(PY) -m pretrain.probe $(FLAGS) --model $(MODEL) --text "$$HANBEOT_TEXT"
 
-finetune: $(INSTALLED) $(if $(filter $(ARTIFACTS)/export/$(NAME),$(MODEL)),$(EXPORT_DONE)) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
-	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification \
-		--train $(TRAIN) --test $(TEST) --text $(COLUMN) --label $(LABEL) --out $(OUT)
+finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
+	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
+		$(if $(call given,TRAIN),--train $(TRAIN)) $(if $(call given,DEV),--dev $(DEV)) $(if $(call given,TEST),--test $(TEST))
 
 check: $(INSTALLED_DEV) ## format, lint, types and quick tests
 	$(BIN)/ruff format --check .
@@ -107,10 +125,13 @@ $(COMPAT): $(INSTALLED) tests/compat/requirements.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(@D) --requirement tests/compat/requirements.txt
 	@touch $@
 
-# Rewritten only when RECIPE, CORPUS or SET differ from the last time under this NAME.
+# Rewritten only when what was asked for differs from the last time under this NAME.
+remember = mkdir -p $(@D) && cat > $@.new && if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(ASKED): FORCE
-	@mkdir -p $(@D)
-	@printf '%s\n' "$$HANBEOT_ASKED" | cmp -s - $@ || printf '%s\n' "$$HANBEOT_ASKED" > $@
+	@printf 'RECIPE=%s\nCORPUS=%s\nSET=%s\nFILES=%s\n' \
+		"$$HANBEOT_RECIPE" "$$HANBEOT_CORPUS" "$$HANBEOT_SET" "$$HANBEOT_FILES" | { $(remember); }
+$(ASKED_TEXT): FORCE
+	@printf '%s\n' "$$HANBEOT_TEXT" | { $(remember); }
 
 $(CORPUS_DONE): $(INSTALLED) $(ASKED) $(RECIPE_FILE) $(CORPUS_FILES) $(call CODE,pipeline corpora)
 	$(PY) -m corpora.build $(FLAGS) --corpus $(CORPUS)
@@ -125,14 +146,14 @@ $(EXAMPLES_DONE): $(TOKENIZER_DONE) $(call CODE,pretrain)
 	@touch -c $@
 
 $(PRETRAIN_DONE): $(EXAMPLES_DONE)
-	$(if $(filter 1,$(GPUS)),$(PY),$(BIN)/accelerate launch --multi_gpu --num_processes $(GPUS) --num_machines 1 --mixed_precision no --dynamo_backend no) -m pretrain.train $(FLAGS)
+	$(if $(filter 1,$(GPUS)),$(PY),$(BIN)/accelerate launch --multi_gpu --num_processes $(GPUS) --num_machines 1 --mixed_precision no --dynamo_backend no) -m pretrain.train $(FLAGS) $(RUN)
 	@touch -c $@
 
 $(EXPORT_DONE): $(PRETRAIN_DONE)
 	$(PY) -m pretrain.export $(FLAGS)
 	@touch -c $@
 
-$(ANSWER): $(EXPORT_DONE)
+$(ANSWER): $(EXPORT_DONE) $(ASKED_TEXT)
 	@mkdir -p $(@D)
 	@$(PY) -m pretrain.probe $(FLAGS) --model $(ARTIFACTS)/export/$(NAME) --text "$$HANBEOT_TEXT" --out $(@D) > $@.part
 	@mv $@.part $@

@@ -11,23 +11,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from corpora.document import SPLITS, Document, ShardWriter
+from corpora.document import CORPUS, SPLITS, Document, ShardWriter
 from corpora.layout import SAMPLE_LINES, choose_layout, raw_documents
 from corpora.refine import EXAMPLES, Batch, Refined, batches, refine
 from corpora.settings import CorpusSettings
-from corpora.sources import SAMPLE, find_files, read_lines
+from corpora.sources import SAMPLE, Source, find_files, read_lines
 from corpora.split import split_documents
-from pipeline.artifact import Figures, Key, Manifest, build, hash_file
+from pipeline.artifact import Figures, Manifest, build, hash_file
 from pipeline.console import Advance, progress, say, table, warn
 from pipeline.errors import InputError
 from pipeline.executor import ordered_map, worker_pool
 from pipeline.recipe import as_table
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser, workers_flag
-
-FORMAT = 1
 
 
 def main(argv: list[str] | None) -> None:
@@ -44,7 +43,7 @@ def main(argv: list[str] | None) -> None:
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     settings = recipe.section("corpus", CorpusSettings)
-    folder = artifact_folder(arguments, "corpus", recipe)
+    folder = artifact_folder(arguments, CORPUS.stage, recipe)
     manifest, built = build_corpus(find_files(arguments.corpus), settings, folder, arguments.workers)
     if built:
         _report(folder, manifest)
@@ -52,16 +51,18 @@ def main(argv: list[str] | None) -> None:
         say(f"corpus: {folder} is up to date")
 
 
-def build_corpus(files: Sequence[Path], settings: CorpusSettings, folder: Path, workers: int) -> tuple[Manifest, bool]:
+def build_corpus(
+    files: Sequence[Source], settings: CorpusSettings, folder: Path, workers: int
+) -> tuple[Manifest, bool]:
     """The corpus artifact made from `files`; see `pipeline.artifact.build`. Workers do not change the output."""
-    inputs = {f"{place:06} {path.name}": hash_file(path) for place, path in enumerate(files)}
-    key = Key("corpus", FORMAT, {"corpus": as_table(settings)}, inputs)
+    inputs = {f"{place:06} {label}": hash_file(path) for place, (path, label) in enumerate(files)}
+    key = CORPUS.key({"corpus": as_table(settings)}, inputs)
 
     def make(workspace: Path) -> Figures:
         dropped: Counter[str] = Counter()
         examples: list[tuple[str, str, str]] = []
         layouts: dict[str, str] = {}
-        total = sum(path.stat().st_size for path in files)
+        total = sum(path.stat().st_size for path, _ in files)
         with worker_pool(workers) as pool, progress("corpus", total) as advance:
             results = ordered_map(pool, refine, _work(files, settings, layouts, advance), in_flight=4 * workers)
             figures = _write(_collect(results, dropped, examples), settings, workspace)
@@ -75,15 +76,15 @@ def build_corpus(files: Sequence[Path], settings: CorpusSettings, folder: Path, 
 
 
 def _work(
-    files: Sequence[Path], settings: CorpusSettings, layouts: dict[str, str], advance: Advance
+    files: Sequence[Source], settings: CorpusSettings, layouts: dict[str, str], advance: Advance
 ) -> Iterator[Batch]:
     """Units of work of all files; notes each file's layout on the way."""
-    for path in files:
+    for path, label in files:
         head = (line for _, line in islice(read_lines(path), SAMPLE_LINES))
         layout = choose_layout(settings.layout, head)
-        layouts[path.name] = layout
-        yield from batches(raw_documents(read_lines(path), layout, path.name), layout, settings)
-        advance(path.stat().st_size, path.name)
+        layouts[label] = layout
+        lines = read_lines(path, partial(advance, note=label))
+        yield from batches(raw_documents(lines, layout, label), layout, settings)
 
 
 def _collect(
@@ -118,8 +119,8 @@ def _write(documents: Iterator[Document], settings: CorpusSettings, folder: Path
     }
 
 
-def _nothing_left(files: Sequence[Path], dropped: Counter[str]) -> str:
-    names = ", ".join(str(path) for path in files[:3]) + (" ..." if len(files) > 3 else "")
+def _nothing_left(files: Sequence[Source], dropped: Counter[str]) -> str:
+    names = ", ".join(str(path) for path, _ in files[:3]) + (" ..." if len(files) > 3 else "")
     reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if reason != "empty_document")
     if not reasons:
         return f"no text in {names}"

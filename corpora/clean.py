@@ -13,9 +13,6 @@ _NOT_TEXT = regex.compile(r"[\p{C}--[\t\n\v\f\r\x1c-\x1f\x85]]+", regex.VERSION1
 _LETTERS = regex.compile(r"\p{L}+")
 _HANGUL = regex.compile(r"\p{Hangul}+")
 
-#: Why a sentence was not kept, in the words that reports use.
-REASONS = ("too_short", "too_long", "little_hangul")
-
 
 def clean_line(line: str) -> str:
     r"""NFC, no control or zero-width characters, runs of any white space as one space, none at the ends.
@@ -25,13 +22,15 @@ def clean_line(line: str) -> str:
     >>> clean_line("\t한글은\u3000\u200b우리\u00a0글자다. ")
     '한글은 우리 글자다.'
     """
-    if not line.isascii():
-        line = unicodedata.normalize("NFC", line)
-    return " ".join(_NOT_TEXT.sub("", line).split())
+    text = _NOT_TEXT.sub("", line)
+    if not text.isascii():
+        # After the removal: a zero-width space may stand between two jamo of one syllable.
+        text = unicodedata.normalize("NFC", text)
+    return " ".join(text.split())
 
 
 def judge(sentence: str, settings: CorpusSettings) -> str | None:
-    """None to keep a cleaned sentence, else one of `REASONS`."""
+    """None to keep a cleaned sentence, else why not, in the word that reports use."""
     length = len(sentence)
     if length < settings.min_chars:
         return "too_short"

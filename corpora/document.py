@@ -10,6 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
+from pipeline.artifact import Kind
+
+#: What the corpus stage makes.
+CORPUS = Kind("corpus", 1, "make corpus")
+
 #: The two sides of the split by document.
 SPLITS = ("train", "heldout")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Literal
 
 from corpora.clean import clean_line
@@ -26,6 +26,8 @@ SAMPLE_LINES = 2000
 #: More than this share of lines with several sentences, and lines are taken for paragraphs. A quarter of Korean
 #: Wikipedia split by a rough rule has 1 %, film reviews 30 %, running text far more.
 SEVERAL_SENTENCES = 0.1
+#: A blank line for at least so many lines, and blank lines are taken for the ends of documents; a stray one is not.
+BREAKS = 0.01
 #: A raw document is cut at the next line end after so many characters, so that memory does not grow with a file
 #: that has no blank lines.
 LONGEST_DOCUMENT = 1_000_000
@@ -49,13 +51,12 @@ def detect_layout(lines: Iterable[str]) -> Layout:
     'paragraphs'
     """
     cleaned = [clean_line(line) for line in islice(lines, SAMPLE_LINES)]
-    while cleaned and not cleaned[-1]:
-        cleaned.pop()
     filled = [line for line in cleaned if line]
     several = sum(len(split_sentences(line)) > 1 for line in filled)
     if several <= SEVERAL_SENTENCES * len(filled):
         return "sentences"
-    return "paragraphs" if len(filled) < len(cleaned) else "lines"
+    breaks = sum(not line and bool(after) for line, after in pairwise(cleaned)) - (not cleaned[0])
+    return "paragraphs" if breaks >= BREAKS * len(filled) else "lines"
 
 
 def choose_layout(setting: LayoutSetting, lines: Iterable[str]) -> Layout:

@@ -12,12 +12,13 @@ import gzip
 import lzma
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
+from pipeline.console import say
 from pipeline.errors import InputError
 
 if sys.version_info >= (3, 14):
@@ -30,59 +31,78 @@ SAMPLE = "corpora/sample"
 #: What counts as a text file inside a named folder.
 SUFFIXES = tuple(f".txt{packed}" for packed in ("", ".xz", ".gz", ".zst", ".bz2"))
 
+#: Lines between two reports of progress.
+_TELL_EVERY = 1000
 _MAGIC = {b"\xfd7zXZ\x00": "xz", b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2"}
 _DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstd.ZstdError, gzip.BadGzipFile)
 _OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
-def find_files(names: Sequence[str]) -> list[Path]:
+class Source(NamedTuple):
+    """A text file and the name it goes by in reports: its path inside the folder that was named."""
+
+    path: Path
+    label: str
+
+
+def find_files(names: Sequence[str]) -> list[Source]:
     """The files that `names` (paths, folders, globs) stand for, each once, folders in sorted order.
 
     Raises InputError for a name that leads nowhere.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Source] = {}
     for name in names:
-        for path in _expand(name):
-            found.setdefault(path)
-    return list(found)
+        for source in _expand(name):
+            found.setdefault(source.path, source)
+    return list(found.values())
 
 
-def _expand(name: str) -> list[Path]:
+def _expand(name: str) -> list[Source]:
     path = Path(name)
     if name.rstrip("/") == SAMPLE and not path.exists():
         path = Path(str(files("corpora") / "sample"))
     if path.is_file():
-        return [path]
+        return [Source(path, path.name)]
     if path.is_dir():
-        inside = sorted(file for file in path.rglob("*") if _is_text_file(file, path))
-        if not inside:
-            raise InputError(f"the folder {name} holds no text file ({', '.join(SUFFIXES)})")
-        return inside
+        return _inside(path)
     matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
     if not matches:
         raise InputError(f"no such file or folder: {name}")
-    if not (chosen := [match for match in matches if match.is_file()]):
+    if not (chosen := [Source(match, match.name) for match in matches if match.is_file()]):
         raise InputError(f"{name} matches folders only; name a folder without the pattern, or files")
     return chosen
 
 
-def _is_text_file(file: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    return file.is_file() and not hidden and file.name.endswith(SUFFIXES)
+def _inside(folder: Path) -> list[Source]:
+    """Text files of a folder, deep down; hidden ones are left out in silence, others of other names are told."""
+    seen = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    shown = [file for file in seen if not any(part.startswith(".") for part in file.relative_to(folder).parts)]
+    texts = [Source(file, file.relative_to(folder).as_posix()) for file in shown if file.name.endswith(SUFFIXES)]
+    if not texts:
+        raise InputError(f"the folder {folder} holds no text file ({', '.join(SUFFIXES)})")
+    if len(texts) < len(shown):
+        say(f"{folder}: {len(texts):,} text files; {len(shown) - len(texts):,} of other names are left out")
+    return texts
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path, advance: Callable[[int], None] | None = None) -> Iterator[tuple[int, str]]:
     """(line number from 1, text without its line end) of a file; a byte order mark is dropped.
 
-    Raises InputError naming file and line for text that is not UTF-8, and naming the file for a damaged archive.
+    `advance` hears of the bytes read from disk (packed ones, of a packed file). Raises InputError naming file and line
+    for text that is not UTF-8, and naming the file for a damaged archive.
     """
-    number = 0
+    number = told = 0
     try:
-        with _open(path) as stream:
+        with _open(path) as (stream, plain):
             for number, raw in enumerate(stream, 1):
                 if number == 1:
                     raw = raw.removeprefix(b"\xef\xbb\xbf")
+                if advance and number % _TELL_EVERY == 0:
+                    advance(plain.tell() - told)
+                    told = plain.tell()
                 yield number, raw.decode("utf-8").rstrip("\r\n")
+            if advance:
+                advance(plain.tell() - told)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise InputError(
@@ -96,7 +116,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[IO[bytes]]:
+def _open(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """(unpacked stream, the file itself)."""
     with path.open("rb", buffering=1 << 20) as plain:
         head = plain.read(6)
         plain.seek(0)
@@ -112,7 +133,7 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
         elif kind == "zst":
             opened = cast("IO[bytes]", zstd.open(plain))
         else:
-            yield plain
+            yield plain, plain
             return
         with opened:
-            yield opened
+            yield opened, plain

@@ -1,6 +1,7 @@
 """Train and held-out documents: decided by a document's own text, so neither order nor neighbours matter.
 
-The same document twice falls on the same side, and adding text moves nothing that was there.
+The same document twice falls on the same side, and adding text moves nothing that was there; except in a corpus so
+small that too few documents are drawn, where the lowest draws fill up.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from itertools import chain, islice
 
 from corpora.document import Document
 
@@ -24,9 +26,15 @@ def draw(document: Document, seed: int) -> float:
 def split_documents(documents: Iterable[Document], held_out: float, seed: int) -> Iterator[tuple[str, Document]]:
     """(split, document) for every document, `held_out` of them in "heldout".
 
-    A small corpus may draw fewer than `LEAST_HELD_OUT`; then the documents with the lowest draws go there, unless fewer
-    than that many would be left to train on. They are kept back till the end, so one pass is enough.
+    A small corpus may draw fewer than `LEAST_HELD_OUT`; then the documents with the lowest draws go there. They are
+    kept back till the end, so one pass is enough. Of fewer than twice as many documents none is held out.
     """
+    remaining = iter(documents)
+    first = list(islice(remaining, 2 * LEAST_HELD_OUT))
+    if len(first) < 2 * LEAST_HELD_OUT:
+        yield from (("train", document) for document in first)
+        return
+    documents = chain(first, remaining)
     lowest: list[tuple[float, int, Document]] = []
     chosen = total = 0
     for document in documents:
@@ -39,7 +47,7 @@ def split_documents(documents: Iterable[Document], held_out: float, seed: int) -
         heapq.heappush(lowest, (-number, -total, document))
         if len(lowest) > LEAST_HELD_OUT:
             yield "train", heapq.heappop(lowest)[2]
-    missing = LEAST_HELD_OUT - chosen if held_out and total >= 2 * LEAST_HELD_OUT else 0
+    missing = max(0, LEAST_HELD_OUT - chosen) if held_out else 0
     given = {place for _, place, _ in heapq.nlargest(missing, lowest)}
     for _, place, document in sorted(lowest, key=lambda item: -item[1]):
         yield ("heldout" if place in given else "train"), document

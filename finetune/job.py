@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune.model import model_files
 from finetune.settings import FinetuneSettings
 from finetune.tasks import Files
 from pipeline.artifact import Key, hash_file, read_manifest
 from pipeline.errors import InputError
 from pipeline.recipe import as_table
+from pretrain.folder import model_files
 
 #: Raised when the output's meaning changes.
 FORMAT = 1

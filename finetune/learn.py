@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from finetune.encoding import encode, unknown_share
 from finetune.job import STAGE, Job
 from finetune.metrics import Scores, score
-from finetune.model import check_vocabulary, load_classifier, load_tokenizer, longest_input
+from finetune.model import load_classifier, longest_input
 from finetune.tasks import read_classification
 from finetune.trainer import Fitted, fit, steps_of, training_arguments
 from pipeline.artifact import Figures
 from pipeline.console import progress, say, warn
+from pretrain.folder import check_vocabulary, load_folder_tokenizer
 
 #: Share of unknown tokens from which it is said.
 NOTABLE_UNKNOWN = 0.05
@@ -35,7 +36,7 @@ def learn(job: Job, processes: int, *, speaks: bool) -> Learned:
     """Fine-tune as `job` says; `speaks` on the main process. Raises InputError for bad data or model."""
     settings = job.settings
     task = read_classification(job.files, settings)
-    tokenizer = load_tokenizer(job.source)
+    tokenizer = load_folder_tokenizer(job.source)
     model = load_classifier(job.source, task.names, settings.seed, random_weights=job.random_weights)
     check_vocabulary(job.source, model, tokenizer)
     max_length = longest_input(job.source, model, tokenizer, settings.max_length)

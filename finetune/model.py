@@ -1,8 +1,6 @@
 """An encoder's folder as a classifier: loaded and checked, or with random weights, and written again.
 
-Only local folders, only safetensors. What transformers would let pass in silence stops here: a folder without
-vocabulary (it makes one of five tokens), weights that leave the encoder random, a tokenizer with ids beyond
-the embedding matrix.
+What transformers would let pass in silence stops here: weights that leave the encoder random.
 """
 
 from __future__ import annotations
@@ -14,61 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.errors import InputError
+from pretrain.folder import CONFIG, TOKENIZER_CONFIG, first_line, position_limit, tokenizer_files
 
-CONFIG = "config.json"
-TOKENIZER_CONFIG = "tokenizer_config.json"
-#: Any one of these holds a vocabulary (`*.model`: SentencePiece, under one of several names).
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
-#: What else a tokenizer may consist of.
-TOKENIZER_REST = (TOKENIZER_CONFIG, "merges.txt", "special_tokens_map.json", "added_tokens.json")
 #: A tokenizer that knows no limit says 1e30.
 NO_LIMIT = 1_000_000
-
-
-def model_files(folder: Path, *, random_weights: bool = False) -> list[Path]:
-    """The files of `folder` that decide what is learned: configuration, tokenizer, and weights if used.
-
-    Raises InputError if the folder, its config.json, its vocabulary or its safetensors are missing.
-    """
-    if not folder.is_dir():
-        raise InputError(
-            f"no model folder {folder}: make one with `python -m pretrain.export`, or fetch one with "
-            "`hf download NAME --local-dir DIR` and name it with --model DIR"
-        )
-    weights = _matching(folder, ("*.safetensors", "*.safetensors.index.json"))
-    if not (folder / CONFIG).is_file():
-        raise InputError(f"{folder} holds no {CONFIG}, so it is no Hugging Face model folder")
-    if not _matching(folder, VOCABULARIES):
-        raise InputError(f"{folder} holds no tokenizer (none of {', '.join(VOCABULARIES)})")
-    if not weights and not random_weights:
-        raise InputError(
-            f"{folder} holds no *.safetensors; weights in pickles (*.bin) are not read, since opening one "
-            "can run code: convert them, or compare with --random-weights"
-        )
-    return [folder / CONFIG, *_tokenizer_files(folder), *([] if random_weights else weights)]
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder that `model_files` has accepted; raises InputError if it cannot be used."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except Exception as error:  # whatever the tokenizer libraries raise, bare Exception included
-        raise InputError(f"{folder}: the tokenizer cannot be loaded: {_first_line(error)}") from None
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise InputError(f"{folder}: the tokenizer has only its {len(tokenizer)} special tokens, no vocabulary")
-    if tokenizer.pad_token_id is None:
-        raise InputError(f"{folder}: the tokenizer has no padding token; set pad_token in {TOKENIZER_CONFIG}")
-    return tokenizer
 
 
 def load_classifier(folder: Path, names: Sequence[str], seed: int, *, random_weights: bool = False) -> PreTrainedModel:
@@ -103,20 +53,9 @@ def load_classifier(folder: Path, names: Sequence[str], seed: int, *, random_wei
                 output_loading_info=True,
             )
     except Exception as error:  # OSError, ValueError, KeyError, safetensors' own: all mean a folder that does not fit
-        raise InputError(f"{folder}: the model cannot be loaded: {_first_line(error)}") from None
+        raise InputError(f"{folder}: the model cannot be loaded: {first_line(error)}") from None
     _check_encoder(folder, *loaded)
     return loaded[0]
-
-
-def check_vocabulary(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Raise InputError if the tokenizer can give an id that has no embedding."""
-    embedding: Any = model.get_input_embeddings()
-    rows = len(embedding.weight)
-    if len(tokenizer) > rows:
-        raise InputError(
-            f"{folder}: the tokenizer has {len(tokenizer):,} entries, the model's embedding only {rows:,} "
-            "rows: they are not from the same training"
-        )
 
 
 def longest_input(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: int) -> int:
@@ -124,7 +63,7 @@ def longest_input(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTok
 
     Raises InputError if more is asked than they take, or nothing is asked and they name no limit.
     """
-    limits = [limit for limit in (_positions(model), tokenizer.model_max_length) if limit and limit < NO_LIMIT]
+    limits = [limit for limit in (position_limit(model), tokenizer.model_max_length) if limit and limit < NO_LIMIT]
     if not limits:
         if not asked:
             raise InputError(f"{folder} names no longest input; set finetune.max_length")
@@ -141,20 +80,12 @@ def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: P
     transformers 5's name.
     """
     model.save_pretrained(str(folder))
-    for file in _tokenizer_files(source):
+    for file in tokenizer_files(source):
         shutil.copyfile(file, folder / file.name)
     path = folder / TOKENIZER_CONFIG
     config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     config["model_max_length"] = max_length
     path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _tokenizer_files(folder: Path) -> list[Path]:
-    return _matching(folder, (*VOCABULARIES, *TOKENIZER_REST))
-
-
-def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    return sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
 
 
 def _check_encoder(folder: Path, model: PreTrainedModel, report: dict[str, Iterable[Any]]) -> None:
@@ -167,15 +98,3 @@ def _check_encoder(folder: Path, model: PreTrainedModel, report: dict[str, Itera
             f"{folder}: {len(lost)} of the encoder's weights are absent or of another shape, for example "
             f"{lost[0]}: {CONFIG} and weights do not belong together"
         )
-
-
-def _positions(model: PreTrainedModel) -> int | None:
-    """Positions an input may take; RoBERTa's kin begin behind the padding id: 514 rows are 512 positions."""
-    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
-    if isinstance(table, nn.Embedding):
-        return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
-    return getattr(model.config, "max_position_embeddings", None)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -34,8 +34,24 @@ Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A kind of artifact: the stage that makes it, the command for that, and the format of what it writes.
+
+    `format` is raised by hand when the meaning of the output changes: what was written before counts as absent.
+    """
+
+    stage: str
+    format: int
+    command: str
+
+    def key(self, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Key:
+        """What an artifact of this kind is made from."""
+        return Key(self.stage, self.format, settings, inputs)
+
+
+@dataclass(frozen=True)
 class Key:
-    """What an artifact is made from. `format` is raised by hand when the meaning of a stage's output changes."""
+    """What an artifact is made from."""
 
     stage: str
     format: int
@@ -101,21 +117,32 @@ def read_manifest(folder: Path) -> Manifest | None:
     return manifest
 
 
-def open_artifact(folder: Path, stage: str, hint: str) -> Manifest:
+def open_artifact(folder: Path, kind: Kind) -> Manifest:
     """The manifest of a finished artifact that a later stage is about to read, every file checked by its sha256.
 
-    Raises InputError if the folder is absent (with `hint`, the command that makes it), is another stage's, or if
-    a file's bytes are not those that were written.
+    Raises InputError if the folder is absent, of another stage or an older format, or if a file was changed.
     """
     manifest = read_manifest(folder)
     if manifest is None:
-        raise InputError(f"no {stage} at {folder}: make it first with `{hint}`")
-    if manifest.stage != stage:
-        raise InputError(f"{folder} holds the output of stage {manifest.stage!r}, not {stage!r}")
+        raise InputError(f"no {kind.stage} at {folder}: make it first with `{kind.command}`")
+    if manifest.stage != kind.stage:
+        raise InputError(f"{folder} holds the output of stage {manifest.stage!r}, not {kind.stage!r}")
+    if manifest.format != kind.format:
+        raise InputError(
+            f"{folder} has format {manifest.format}, this version reads {kind.format}: "
+            f"make it anew with `{kind.command}`"
+        )
     for name, record in manifest.files.items():
         if hash_file(folder / name) != record["sha256"]:
             raise InputError(f"{folder / name} was changed after it was written; delete {folder} and build it again")
     return manifest
+
+
+def still_there(folder: Path, manifest: Manifest) -> None:
+    """Raise InputError if another process replaced an artifact while it was being read."""
+    now = read_manifest(folder)
+    if now is None or now.content != manifest.content:
+        raise InputError(f"{folder} was replaced while it was being read: run this again")
 
 
 def build(folder: Path, key: Key, make: Callable[[Path], Figures]) -> tuple[Manifest, bool]:
@@ -149,8 +176,7 @@ def seal(folder: Path, key: Key, figures: Figures) -> Manifest:
     """Flush every file of `folder` to disk, hash it, and write the manifest last."""
     records = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST):
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
+        flush(path)
         path.chmod(0o644)  # safetensors leaves weights readable by their owner alone; folders are handed on
         name = path.relative_to(folder).as_posix()
         records[name] = {"bytes": path.stat().st_size, "sha256": hash_file(path)}
@@ -168,6 +194,12 @@ def seal(folder: Path, key: Key, figures: Figures) -> Manifest:
     )
     write_atomic(folder / MANIFEST, json.dumps(asdict(manifest), indent=1, ensure_ascii=False) + "\n")
     return manifest
+
+
+def flush(path: Path) -> None:
+    """Have the disk itself hold what was written to a file."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def peak_memory_mb() -> int:

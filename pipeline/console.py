@@ -15,6 +15,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 #: Seconds between two progress lines when the output is not a terminal.
 PLAIN_INTERVAL = 10.0
@@ -28,7 +29,7 @@ class Advance(Protocol):
 
 
 def _console(*, stderr: bool = True) -> Console:
-    console = Console(stderr=stderr, soft_wrap=True, highlight=False)
+    console = Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 160
     return console
@@ -36,33 +37,33 @@ def _console(*, stderr: bool = True) -> Console:
 
 def say(text: str) -> None:
     """One line to the user."""
-    _console().print(text, markup=False)
+    _console().print(text)
 
 
 def warn(text: str) -> None:
     """One line that the user should not miss."""
-    _console().print(f"warning: {text}", style="yellow", markup=False)
+    _console().print(f"warning: {text}", style="yellow")
 
 
 def fail(text: str) -> None:
     """Why a stage ends without its work done."""
-    _console().print(f"error: {text}", style="red", markup=False)
+    _console().print(f"error: {text}", style="red")
 
 
 def answer(text: str) -> None:
-    """One line of result, to standard output."""
-    _console(stderr=False).print(text, markup=False)
+    """A result, to standard output, exactly as it is."""
+    print(text)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, stdout: bool = False) -> None:
     """A small table; numbers are expected formatted, and are set to the right."""
-    grid = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    grid = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
     rows = [tuple(map(str, row)) for row in rows]
     for place, column in enumerate(columns):
         numeric = all(row[place][:1].isdigit() or row[place][:1] == "-" for row in rows)
-        grid.add_column(column, justify="right" if numeric else "left")
+        grid.add_column(Text(column), justify="right" if numeric else "left")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*map(Text, row))
     _console(stderr=not stdout).print(grid)
 
 

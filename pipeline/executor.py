@@ -20,7 +20,7 @@ Output = TypeVar("Output")
 
 
 def available_cores() -> int:
-    """Cores this process may run on (a container's share, not the machine's)."""
+    """Cores this process may run on (its CPU affinity, which may be less than the machine's)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -39,7 +39,6 @@ class Recipe:
     name: str
     origin: str
     tables: Tables
-    overrides: tuple[str, ...] = ()
 
     def section(self, name: str, kind: type[Section]) -> Section:
         """The section `name` as the frozen dataclass `kind`; raises InputError if it does not fit."""
@@ -78,7 +77,7 @@ def load_recipe(name: str, overrides: Iterable[str] = ()) -> Recipe:
     for key, kind in kinds.items():
         if key in tables:
             _read_section(told, key, tables[key], kind)
-    return Recipe(Path(name).stem, told, tables, overrides)
+    return Recipe(Path(name).stem, told, tables)
 
 
 def section_kinds() -> dict[str, type[Any]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +19,10 @@ from pipeline.errors import InputError
 from pipeline.executor import available_cores
 from pipeline.recipe import Recipe, load_recipe, shipped_recipes
 
-
 #: What the operating system reports when a disk or a quota is full, and when a place is not what it should be.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: The same in the words of libraries that raise errors of their own (tokenizers, safetensors, numpy).
+_FULL_WORDS = re.compile(r"No space left|File too large|Disk quota|os error (27|28|122)|\d+ requested and \d+ written")
 _PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
@@ -49,7 +52,9 @@ def stage_parser(module: str, purpose: str) -> argparse.ArgumentParser:
 
 def workers_flag(parser: argparse.ArgumentParser) -> None:
     """Add `--workers`, for stages that work on text in parallel. It never changes the output."""
-    parser.add_argument("--workers", type=int, default=available_cores(), help="worker processes (default: all cores)")
+    parser.add_argument(
+        "--workers", type=positive, default=available_cores(), help="worker processes (default: all cores)"
+    )
 
 
 def read_recipe(arguments: argparse.Namespace) -> Recipe:
@@ -65,22 +70,42 @@ def artifact_folder(arguments: argparse.Namespace, stage: str, recipe: Recipe) -
     return Path(arguments.artifacts) / stage / name
 
 
+def positive(text: str) -> int:
+    """An argparse type: a whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number from 1 on")
+    return number
+
+
 def run_stage(main: Callable[[list[str] | None], None]) -> None:
-    """Call a stage's `main` as a program: errors of the user's world become one line and exit code 2."""
+    """Call a stage's `main` as a program: errors of the user's world become one line and exit code 2.
+
+    Of several processes started by a launcher, which all meet the same error, the first one speaks.
+    """
     try:
         main(None)
         return
-    except InputError as error:
-        fail(str(error))
-    except OSError as error:
-        if error.errno in _FULL:
-            place = f" ({error.filename})" if error.filename else ""
-            fail(f"no space left to write{place}; free some and run it again: nothing made before was touched")
-        elif error.errno in _PLACE and error.filename:
-            fail(f"cannot use {error.filename}: {error.strerror}")
-        else:
-            raise
     except KeyboardInterrupt:
         say("interrupted; what was finished stands, run the same command again")
         sys.exit(130)
+    except Exception as error:
+        told = _in_a_line(error)
+        if told is None:
+            raise
+    if os.environ.get("RANK", "0") == "0":
+        fail(told)
     sys.exit(2)
+
+
+def _in_a_line(error: Exception) -> str | None:
+    """What to tell the user, or None for a fault of ours."""
+    if isinstance(error, InputError):
+        return str(error)
+    place = getattr(error, "filename", None)
+    if getattr(error, "errno", None) in _FULL or _FULL_WORDS.search(str(error)):
+        where = f" ({place})" if place else ""
+        return f"no space left to write{where}; free some and run it again: nothing made before was touched"
+    if isinstance(error, OSError) and error.errno in _PLACE and place:
+        return f"cannot use {place}: {error.strerror}"
+    return None

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
-from pipeline.artifact import hash_file, write_atomic
+from pipeline.artifact import flush, hash_file, write_atomic
 from pipeline.console import warn
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
@@ -29,13 +28,23 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A complete checkpoint on disk."""
+    """A complete checkpoint on disk: steps done, and the seconds and real tokens that they took."""
 
     folder: Path
     step: int
+    seconds: float
+    tokens: int
 
 
-def save_checkpoint(root: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, keep: int) -> Checkpoint:
+def save_checkpoint(
+    root: Path,
+    step: int,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    keep: int,
+    seconds: float = 0.0,
+    tokens: int = 0,
+) -> Checkpoint:
     """Write the checkpoint of `step` (steps done) under `root`, then delete all but the last `keep`.
 
     A crash or a full disk in between leaves those before as they were.
@@ -48,17 +57,18 @@ def save_checkpoint(root: Path, step: int, model: nn.Module, optimizer: torch.op
         save_model(model, str(draft / MODEL))
         save_file(_optimizer_tensors(model, optimizer), draft / OPTIMIZER)
         hashes = {name: hash_file(draft / name) for name in (MODEL, OPTIMIZER)}
-        write_atomic(draft / STATE, json.dumps({"step": step, "sha256": hashes}, indent=1) + "\n")
+        for name in (MODEL, OPTIMIZER):
+            flush(draft / name)
+        state = {"step": step, "seconds": round(seconds, 2), "tokens": tokens, "sha256": hashes}
+        write_atomic(draft / STATE, json.dumps(state, indent=1) + "\n")
         if final.exists():
             shutil.rmtree(final)
         draft.rename(final)
-    except SafetensorError as error:  # the library reports a full disk as its own error
-        raise OSError(28, f"could not write the checkpoint: {error}", str(draft)) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     for old in _folders(root)[:-keep]:
         shutil.rmtree(old)
-    return Checkpoint(final, step)
+    return Checkpoint(final, step, seconds, tokens)
 
 
 def latest_checkpoint(root: Path) -> Checkpoint | None:
@@ -67,11 +77,11 @@ def latest_checkpoint(root: Path) -> Checkpoint | None:
         try:
             state = json.loads((folder / STATE).read_text("utf-8"))
             damaged = [name for name, digest in state["sha256"].items() if hash_file(folder / name) != digest]
-            step = int(state["step"])
+            found = Checkpoint(folder, int(state["step"]), float(state["seconds"]), int(state["tokens"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            damaged, step = [f"{STATE} ({error})"], -1
+            damaged = [f"{STATE} ({error})"]
         if not damaged:
-            return Checkpoint(folder, step)
+            return found
         warn(f"{folder} is damaged ({', '.join(damaged)}); using the checkpoint before it")
     return None
 

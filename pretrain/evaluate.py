@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pretrain.dataset import PairDataset, Share
 from pretrain.masking import PairMaskingCollator
-from pretrain.model import PretrainingObjective
+from pretrain.model import PretrainingObjective, zeros
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def evaluate(
 ) -> Scores:
     """Scores on the first `examples` of `dataset`, spread over the processes; dropout is off."""
     rows = range(min(examples, len(dataset)))[share.rank :: share.processes]
-    sums = torch.zeros(6, dtype=torch.float64, device=accelerator.device)
+    sums = zeros(accelerator.device)
     was_training = objective.training
     objective.eval()
     for begin in range(0, len(rows), share.micro_batch):

@@ -16,20 +16,19 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from corpora.document import SPLITS, read_documents, shards
-from pipeline.artifact import Figures, Key, Manifest, build, open_artifact
+from corpora.document import CORPUS, SPLITS, read_documents, shards
+from pipeline.artifact import Figures, Manifest, build, open_artifact, still_there
 from pipeline.console import progress, say, table, warn
 from pipeline.recipe import as_table
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
 from pretrain.batches import FrameIds, assemble
 from pretrain.draws import ORDER, permutation, stream
 from pretrain.nsp import FRAME, PairPlan, draw_plan
-from pretrain.prepared import STAGE, heldout_plan_path, train_plan_path
+from pretrain.prepared import EXAMPLES, heldout_plan_path, train_plan_path
 from pretrain.settings import ExamplesSettings
 from pretrain.tokens import TokenStore, write_store
-from tokenizer.wordpiece import FILES, load_tokenizer, vocabulary_of
+from tokenizer.wordpiece import FILES, TOKENIZER, load_tokenizer, vocabulary_of
 
-FORMAT = 1
 SHOWN = 20
 
 
@@ -41,10 +40,10 @@ def main(argv: list[str] | None) -> None:
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     settings = recipe.section("examples", ExamplesSettings)
-    folder = artifact_folder(arguments, STAGE, recipe)
+    folder = artifact_folder(arguments, EXAMPLES.stage, recipe)
     manifest, built = build_examples(
-        arguments.from_corpus or artifact_folder(arguments, "corpus", recipe),
-        arguments.from_tokenizer or artifact_folder(arguments, "tokenizer", recipe),
+        arguments.from_corpus or artifact_folder(arguments, CORPUS.stage, recipe),
+        arguments.from_tokenizer or artifact_folder(arguments, TOKENIZER.stage, recipe),
         settings,
         folder,
     )
@@ -56,10 +55,10 @@ def main(argv: list[str] | None) -> None:
 
 def build_examples(corpus: Path, vocabulary: Path, settings: ExamplesSettings, folder: Path) -> tuple[Manifest, bool]:
     """The examples artifact of a corpus artifact under a tokenizer artifact; see `pipeline.artifact.build`."""
-    source = open_artifact(corpus, "corpus", "make corpus")
-    pieces = open_artifact(vocabulary, "tokenizer", "make tokenizer")
+    source = open_artifact(corpus, CORPUS)
+    pieces = open_artifact(vocabulary, TOKENIZER)
     inputs = {"corpus": source.content, "tokenizer": pieces.content}
-    key = Key(STAGE, FORMAT, {"examples": as_table(settings)}, inputs)
+    key = EXAMPLES.key({"examples": as_table(settings)}, inputs)
 
     def make(workspace: Path) -> Figures:
         tokenizer = load_tokenizer(vocabulary)
@@ -77,6 +76,8 @@ def build_examples(corpus: Path, vocabulary: Path, settings: ExamplesSettings, f
             shutil.copyfile(vocabulary / name, workspace / name)
         text = _decoded(stores["train"], plan, tokenizer, settings.seed)
         (workspace / "examples.txt").write_text(text, "utf-8")
+        still_there(corpus, source)
+        still_there(vocabulary, pieces)
         return _figures(stores, plan, settings)
 
     return build(folder, key, make)

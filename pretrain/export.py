@@ -17,14 +17,15 @@ import transformers
 from safetensors.torch import load_model
 from transformers import BertConfig, BertForPreTraining
 
-from pipeline.artifact import Figures, Key, Manifest, build, hash_file, open_artifact
+from pipeline.artifact import Figures, Kind, Manifest, build, hash_file, open_artifact
 from pipeline.console import say
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
 from pretrain.checkpoint import MODEL
-from pretrain.train import STAGE as PRETRAIN
+from pretrain.rundir import PRETRAIN
 from tokenizer.wordpiece import FILES, load_tokenizer, save_tokenizer
 
-FORMAT = 1
+#: What this stage makes.
+EXPORT = Kind("export", 1, "make export")
 _LOOK = "이순신은 조선 중기의 무신이다."
 
 
@@ -36,16 +37,16 @@ def main(argv: list[str] | None) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     recipe = read_recipe(arguments)
-    folder = artifact_folder(arguments, "export", recipe)
-    _, built = export_run(arguments.from_run or artifact_folder(arguments, PRETRAIN, recipe), folder)
+    folder = artifact_folder(arguments, EXPORT.stage, recipe)
+    _, built = export_run(arguments.from_run or artifact_folder(arguments, PRETRAIN.stage, recipe), folder)
     say(f"export -> {folder}" if built else f"export: {folder} is up to date")
 
 
 def export_run(run: Path, folder: Path) -> tuple[Manifest, bool]:
     """The export artifact of a finished run; see `pipeline.artifact.build`."""
-    source = open_artifact(run, PRETRAIN, "make pretrain")
+    source = open_artifact(run, PRETRAIN)
     inputs = {"model": source.figures["model_sha256"], **{name: hash_file(run / name) for name in FILES}}
-    key = Key("export", FORMAT, {}, inputs)
+    key = EXPORT.key({}, inputs)
 
     def make(workspace: Path) -> Figures:
         config = BertConfig.from_json_file(str(run / "config.json"))

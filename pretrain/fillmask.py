@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.errors import InputError
+from pretrain.folder import check_vocabulary, first_line, load_folder_tokenizer, model_files, position_limit
 from tokenizer.wordpiece import continue_word
 
 
@@ -39,17 +41,22 @@ class FillMask:
     """A masked language model with its tokenizer, from a local Hugging Face folder."""
 
     def __init__(self, folder: Path) -> None:
-        if not (folder / "config.json").is_file():
-            raise InputError(f"{folder} is no model folder (it has no config.json): make one with `make export`")
+        model_files(folder)
+        self.tokenizer: PreTrainedTokenizerBase = load_folder_tokenizer(folder)
         try:
-            self.tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-            self.model: PreTrainedModel = AutoModelForMaskedLM.from_pretrained(
-                str(folder), local_files_only=True, use_safetensors=True
+            loaded: Any = AutoModelForMaskedLM.from_pretrained(
+                str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
             )
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot load a masked language model from {folder}: {error}") from None
+        except Exception as error:  # whatever the libraries raise for a folder that does not fit
+            raise InputError(f"cannot load a masked language model from {folder}: {first_line(error)}") from None
+        self.model: PreTrainedModel = loaded[0]
+        if absent := sorted(loaded[1]["missing_keys"]):
+            raise InputError(
+                f"{folder} holds no masked language model: {absent[0]} is absent, its answers would be noise"
+            )
         if self.tokenizer.mask_token_id is None:
             raise InputError(f"the tokenizer of {folder} has no mask token")
+        check_vocabulary(folder, self.model, self.tokenizer)
         self.model.eval()
 
     def encode(self, text: str) -> list[int]:
@@ -68,8 +75,8 @@ class FillMask:
                 ids += glued
             ids += tokenizer.encode(part, add_special_tokens=False)
         ids = [int(tokenizer.cls_token_id), *ids, int(tokenizer.sep_token_id)]
-        longest = self.model.config.max_position_embeddings
-        if len(ids) > longest:
+        longest = position_limit(self.model)
+        if longest and len(ids) > longest:
             raise InputError(f"the text is {len(ids)} tokens long, the model reads at most {longest}: shorten it")
         return ids
 

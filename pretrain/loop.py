@@ -26,7 +26,7 @@ from pretrain.draws import DROPOUT, EVALUATION, MASKS, stream
 from pretrain.evaluate import Scores, evaluate
 from pretrain.masking import IGNORED, PairMaskingCollator
 from pretrain.metrics import MetricsLog
-from pretrain.model import PretrainingObjective
+from pretrain.model import PretrainingObjective, zeros
 from pretrain.nsp import FRAME
 from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.prepared import Prepared
@@ -84,7 +84,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Held-out scores after the last step (None without held-out text); mean speed and seconds of this process."""
+    """Held-out scores after the last step (None without held-out text); mean speed and seconds over all sessions."""
 
     held_out: Scores | None
     tokens_per_second: float
@@ -102,8 +102,9 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     model, wrapped = accelerator.prepare(run.objective, optimizer)
     main = accelerator.is_main_process
     last: Scores | None = None
-    totals = torch.zeros(6, dtype=torch.float64, device=accelerator.device)
-    all_tokens, began = 0, time.monotonic()
+    totals = zeros(accelerator.device)
+    before, all_tokens = (checkpoint.seconds, checkpoint.tokens) if checkpoint else (0.0, 0)
+    began = time.monotonic()
     with (
         MetricsLog(run.folder if main else None, resumed_at=done if checkpoint else -1) as log,
         progress("pretrain", run.schedule.steps, start=done, quiet=not main) as advance,
@@ -125,18 +126,22 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             run.recent_steps += 1
             final = done == run.schedule.steps
             saves = done % settings.save_every == 0 or final
-            # A record never spans a checkpoint, so that a resumed run writes the same ones.
-            if done % LOG_EVERY == 0 or saves:
+            looks = done % settings.eval_every == 0 or final
+            # A record spans no checkpoint, so that a resumed run writes the same ones, and no evaluation's time.
+            if done % LOG_EVERY == 0 or saves or looks:
                 _log(run, log, advance, done, rate, float(norm), totals)
                 totals.zero_()
-            if done % settings.eval_every == 0 or final:
+            if looks:
                 last = _held_out(run)
                 log.write({"step": done, **(last.as_dict("held_out_") if last else {})})
                 run.begin_record()
             if saves and main:
-                save_checkpoint(run.checkpoints, done, run.objective.model, optimizer, settings.keep_checkpoints)
+                spent = before + time.monotonic() - began
+                save_checkpoint(
+                    run.checkpoints, done, run.objective.model, optimizer, settings.keep_checkpoints, spent, all_tokens
+                )
     accelerator.wait_for_everyone()
-    seconds = max(time.monotonic() - began, 1e-9)
+    seconds = max(before + time.monotonic() - began, 1e-9)
     return Outcome(last or _held_out(run), all_tokens / seconds, seconds)
 
 
@@ -166,7 +171,7 @@ def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor
     if run.share.processes > 1:
         masked = accelerator.reduce(masked.to(accelerator.device), "sum")
     denominator = max(float(masked), 1.0)
-    totals = torch.zeros(6, dtype=torch.float64, device=accelerator.device)
+    totals = zeros(accelerator.device)
     for number, batch in enumerate(batches, 1):
         last = number == len(batches)
         with nullcontext() if last else accelerator.no_sync(model):
@@ -205,10 +210,11 @@ def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, no
 
 
 def _held_out(run: Run) -> Scores | None:
-    if run.prepared.heldout is None:
+    heldout, plan = run.prepared.heldout, run.prepared.heldout_plan
+    if heldout is None or plan is None:
         return None
     key = stream(run.settings.seed, EVALUATION)
-    dataset = PairDataset(run.prepared.heldout, run.prepared.heldout_plan(), run.prepared.frame, key)
+    dataset = PairDataset(heldout, plan, run.prepared.frame, key)
     return evaluate(run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples)
 
 

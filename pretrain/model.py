@@ -33,10 +33,17 @@ class Sums:
     examples: int
 
     def stacked(self) -> Tensor:
-        """(6,) float64, in the order of the fields, for adding up over batches and processes."""
+        """(6,) of `zeros`' type, in the order of the fields, for adding up over batches and processes."""
         numbers = [self.mlm_loss, self.nsp_loss, self.mlm_right, self.nsp_right, self.masked]
-        counts = [number.detach().double() for number in numbers]
-        return torch.stack([*counts, torch.tensor(float(self.examples), device=counts[0].device).double()])
+        total = zeros(self.masked.device)
+        total[:5] = torch.stack([number.detach().to(total.dtype) for number in numbers])
+        total[5] = self.examples
+        return total
+
+
+def zeros(device: torch.device) -> Tensor:
+    """(6,) zeros to add `Sums.stacked()` to: float64, or float32 on Apple's devices, which have no other."""
+    return torch.zeros(6, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
 
 
 class PretrainingObjective(nn.Module):

@@ -13,19 +13,24 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.artifact import Manifest, open_artifact
+from pipeline.artifact import Kind, Manifest, open_artifact, still_there
 from pretrain.batches import FrameIds
 from pretrain.nsp import PairPlan, draw_plan
 from pretrain.settings import ExamplesSettings
 from pretrain.tokens import TokenStore, open_store
-from tokenizer.wordpiece import load_tokenizer
+from tokenizer.wordpiece import FILES, load_tokenizer
 
-STAGE = "examples"
+#: What the examples stage makes.
+EXAMPLES = Kind("examples", 1, "make examples")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What training reads. `heldout` is None if the corpus was too small to hold documents out."""
+    """What training reads, opened at once: a folder that is replaced meanwhile cannot mix into a run.
+
+    `heldout` and `heldout_plan` (the same pairs at every evaluation) are None if the corpus was too small to hold
+    documents out. `tokenizer_files` are the bytes of the tokenizer that the ids belong to.
+    """
 
     folder: Path
     manifest: Manifest
@@ -33,33 +38,36 @@ class Prepared:
     vocab_size: int
     frame: FrameIds
     train: TokenStore
+    first_plan: PairPlan
     heldout: TokenStore | None
+    heldout_plan: PairPlan | None
+    tokenizer_files: dict[str, bytes]
 
     def plan(self, epoch: int) -> PairPlan:
         """The training pairs of an epoch."""
-        if epoch == 0:
-            return load_plan(train_plan_path(self.folder))
-        return draw_plan(self.train, self.settings, epoch)
-
-    def heldout_plan(self) -> PairPlan:
-        """The held-out pairs, the same at every evaluation."""
-        return load_plan(heldout_plan_path(self.folder))
+        return self.first_plan if epoch == 0 else draw_plan(self.train, self.settings, epoch)
 
 
 def open_prepared(folder: Path) -> Prepared:
     """Open an examples artifact; raises InputError if there is none or a file was changed."""
-    manifest = open_artifact(folder, STAGE, "make examples")
+    manifest = open_artifact(folder, EXAMPLES)
     tokenizer = load_tokenizer(folder)
     vocab_size = tokenizer.get_vocab_size()
-    return Prepared(
+    held_out = heldout_plan_path(folder).exists()
+    prepared = Prepared(
         folder=folder,
         manifest=manifest,
         settings=ExamplesSettings(**manifest.settings["examples"]),
         vocab_size=vocab_size,
         frame=FrameIds.of(tokenizer),
         train=open_store(folder, "train", vocab_size),
-        heldout=open_store(folder, "heldout", vocab_size) if heldout_plan_path(folder).exists() else None,
+        first_plan=load_plan(train_plan_path(folder)),
+        heldout=open_store(folder, "heldout", vocab_size) if held_out else None,
+        heldout_plan=load_plan(heldout_plan_path(folder)) if held_out else None,
+        tokenizer_files={name: (folder / name).read_bytes() for name in FILES},
     )
+    still_there(folder, manifest)
+    return prepared
 
 
 def load_plan(path: Path) -> PairPlan:

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.artifact import Key, differences, read_manifest, write_atomic
+from pipeline.artifact import Key, Kind, differences, read_manifest, write_atomic
 from pipeline.errors import InputError
 
+#: What the pretrain stage makes.
+PRETRAIN = Kind("pretrain", 1, "make pretrain")
 RUN = "run.json"
 
 

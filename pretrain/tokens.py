@@ -1,6 +1,6 @@
 """The token store: every sentence tokenised once, in flat memory-mapped arrays.
 
-    <split>.ids.bin         token ids, uint16, or uint32 past 65,535 entries
+    <split>.ids.bin         token ids, uint16, or uint32 past 65,536 entries
     <split>.sentences.bin   int64 (sentences + 1,): where each sentence begins in ids
     <split>.documents.bin   int64 (documents + 1,): where each document begins in sentences
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from corpora.document import Document
+from pipeline.errors import InputError
 
 #: Sentences encoded at once.
 _BATCH = 10_000
@@ -35,17 +36,12 @@ class TokenStore:
     ids: Ids
     sentences: Offsets
     documents: Offsets
-    #: Where it was opened (folder, split, vocabulary size): a worker process opens it again instead of receiving a
-    #: copy.
-    origin: tuple[Path, str, int]
+    #: Folder, split, vocabulary size and the file's number on disk: a worker process opens the store again instead of
+    #: receiving a copy, and makes sure that it is the same one.
+    origin: tuple[Path, str, int, int]
 
-    def __reduce__(self) -> tuple[Callable[..., TokenStore], tuple[Path, str, int]]:
+    def __reduce__(self) -> tuple[Callable[..., TokenStore], tuple[Path, str, int, int]]:
         return open_store, self.origin
-
-    @property
-    def sentence_count(self) -> int:
-        """Number of sentences."""
-        return len(self.sentences) - 1
 
     @property
     def document_count(self) -> int:
@@ -94,14 +90,17 @@ def write_store(
     return open_store(folder, split, tokenizer.get_vocab_size())
 
 
-def open_store(folder: Path, split: str, vocab_size: int) -> TokenStore:
-    """Map a store into memory, read-only."""
+def open_store(folder: Path, split: str, vocab_size: int, inode: int | None = None) -> TokenStore:
+    """Map a store into memory, read-only; raises InputError if it is not the one of `inode` any more."""
+    found = (folder / f"{split}.ids.bin").stat().st_ino
+    if inode not in (None, found):
+        raise InputError(f"{folder} was replaced while it was in use: run this again")
     offsets: np.dtype[np.int64] = np.dtype("<i8")
     return TokenStore(
         _map(folder / f"{split}.ids.bin", id_type(vocab_size)),
         _map(folder / f"{split}.sentences.bin", offsets),
         _map(folder / f"{split}.documents.bin", offsets),
-        (folder, split, vocab_size),
+        (folder, split, vocab_size, found),
     )
 
 

@@ -12,32 +12,29 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from transformers import AutoTokenizer
 
-from pipeline.artifact import Key, hash_file, peak_memory_mb, seal
+from pipeline.artifact import Key, hash_file, peak_memory_mb, seal, still_there
 from pipeline.console import say, table
 from pipeline.errors import InputError
 from pipeline.recipe import Recipe, as_table
-from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
+from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
 from pretrain.checkpoint import MODEL, latest_checkpoint
 from pretrain.dataset import Share
 from pretrain.loop import Outcome, Run, Schedule, fit
 from pretrain.masking import PairMaskingCollator
 from pretrain.metrics import METRICS, plot_losses, read_metrics
 from pretrain.model import PretrainingObjective, bert_config, new_model
-from pretrain.prepared import STAGE as EXAMPLES
-from pretrain.prepared import Prepared, open_prepared
-from pretrain.rundir import alone_in, claim
+from pretrain.prepared import EXAMPLES, Prepared, open_prepared
+from pretrain.rundir import PRETRAIN, alone_in, claim
 from pretrain.settings import ModelSettings, TrainSettings
-from tokenizer.wordpiece import FILES
-
-FORMAT = 1
-STAGE = "pretrain"
 
 
 def main(argv: list[str] | None) -> None:
@@ -47,66 +44,88 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument("--cpu", action="store_true", help="use the CPU even if there is an accelerator")
     parser.add_argument(
         "--precision",
-        choices=["auto", "no", "bf16", "fp16"],
+        choices=["auto", "no", "bf16"],
         default="auto",
         help="mixed precision (default auto: bf16 where the device has it, else none)",
     )
     parser.add_argument(
-        "--micro-batch",
-        type=int,
-        default=0,
-        help="examples on a device at once (default: all of a step's share)",
+        "--micro-batch", type=positive, help="examples on a device at once (default: all of a step's share)"
     )
-    parser.add_argument("--workers", type=int, default=0, help="processes that make batches (default 0: this one)")
+    parser.add_argument("--workers", type=positive, help="processes that make batches (default: the training process)")
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
-    folder = artifact_folder(arguments, STAGE, recipe)
-    prepared = open_prepared(arguments.from_examples or artifact_folder(arguments, EXAMPLES, recipe))
+    folder = artifact_folder(arguments, PRETRAIN.stage, recipe)
+    prepared = open_prepared(arguments.from_examples or artifact_folder(arguments, EXAMPLES.stage, recipe))
     accelerator = _accelerator(arguments)
-    if accelerator.is_main_process:
-        with alone_in(folder):
-            pretrain(recipe, prepared, folder, accelerator, arguments)
-    else:
-        pretrain(recipe, prepared, folder, accelerator, arguments)
+    with ExitStack() as stack:
+        pretrain(recipe, prepared, folder, accelerator, arguments, stack)
     accelerator.end_training()
 
 
 def pretrain(
-    recipe: Recipe, prepared: Prepared, folder: Path, accelerator: Accelerator, arguments: argparse.Namespace
+    recipe: Recipe,
+    prepared: Prepared,
+    folder: Path,
+    accelerator: Accelerator,
+    arguments: argparse.Namespace,
+    stack: ExitStack,
 ) -> None:
     """Train into `folder` on every process; the main one claims the folder first and seals it at the end."""
     shape = recipe.section("model", ModelSettings)
     settings = recipe.section("train", TrainSettings)
-    key = Key(
-        STAGE,
-        FORMAT,
-        {"model": as_table(shape), "train": as_table(settings)},
-        {"examples": prepared.manifest.content},
-    )
+    key = PRETRAIN.key({"model": as_table(shape), "train": as_table(settings)}, {"examples": prepared.manifest.content})
     config = bert_config(shape, prepared.vocab_size, prepared.settings.block_size)
     schedule = Schedule.plan(settings, len(prepared.plan(0)))
     share = _share(settings, accelerator, arguments)
-    main_process = accelerator.is_main_process
-    finished = claim(folder, key) if main_process else False
-    # Every process learns from the main one whether there is work; a refusal there ends them all.
-    if accelerator.gather(torch.tensor([int(finished)], device=accelerator.device))[0].item():
-        if main_process:
+    collator = _collator(prepared, settings)
+    if _claimed(folder, key, accelerator, stack):
+        if accelerator.is_main_process:
             say(f"pretrain: {folder} is finished")
         return
     model = new_model(config, settings.seed)
     checkpoint = latest_checkpoint(folder / "checkpoints")
-    if main_process:
+    if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
-    collator = PairMaskingCollator(
-        AutoTokenizer.from_pretrained(str(prepared.folder), local_files_only=True),
+    run = Run(folder, prepared, PretrainingObjective(model), settings, schedule, collator, accelerator, share)
+    try:
+        outcome = fit(run, checkpoint)
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"{accelerator.device} has too little memory for {share.micro_batch} examples of "
+            f"{prepared.settings.block_size} tokens at once: --micro-batch {max(1, share.micro_batch // 2)} "
+            '(make: RUN="--micro-batch ...") leaves what is learned as it is'
+        ) from None
+    if accelerator.is_main_process:
+        _finish(run, key, outcome)
+
+
+def _claimed(folder: Path, key: Key, accelerator: Accelerator, stack: ExitStack) -> bool:
+    """Whether the run is finished already; if not, the main process holds its folder until `stack` ends.
+
+    What the main process finds, all hear: a refusal is raised on every process.
+    """
+    found: list[Any] = [False, None]
+    if accelerator.is_main_process:
+        try:
+            stack.enter_context(alone_in(folder))
+            found[0] = claim(folder, key)
+        except InputError as error:
+            found[1] = str(error)
+    broadcast_object_list(found)
+    if found[1] is not None:
+        raise InputError(found[1])
+    return bool(found[0])
+
+
+def _collator(prepared: Prepared, settings: TrainSettings) -> PairMaskingCollator:
+    tokenizer = AutoTokenizer.from_pretrained(str(prepared.folder), local_files_only=True)
+    still_there(prepared.folder, prepared.manifest)
+    return PairMaskingCollator(
+        tokenizer,
         mlm_probability=settings.mlm_probability,
         mask_replace_prob=settings.mask_replace_prob,
         random_replace_prob=settings.random_replace_prob,
     )
-    run = Run(folder, prepared, PretrainingObjective(model), settings, schedule, collator, accelerator, share)
-    outcome = fit(run, checkpoint)
-    if main_process:
-        _finish(run, key, outcome)
 
 
 def _finish(run: Run, key: Key, outcome: Outcome) -> None:
@@ -115,8 +134,8 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     if final is None:
         raise InputError(f"the last checkpoint of {run.folder} cannot be read back: check the disk")
     run.objective.model.config.to_json_file(run.folder / "config.json")
-    for name in FILES:
-        shutil.copyfile(run.prepared.folder / name, run.folder / name)
+    for name, data in run.prepared.tokenizer_files.items():
+        (run.folder / name).write_bytes(data)
     plot = plot_losses(run.folder)
     start = next((record for record in read_metrics(run.folder / METRICS) if record["step"] == 0), {})
     figures = {
@@ -156,7 +175,7 @@ def _share(settings: TrainSettings, accelerator: Accelerator, arguments: argpars
     if settings.batch_size < processes:
         raise InputError(f"train.batch_size {settings.batch_size} is less than the {processes} processes")
     largest = -(-settings.batch_size // processes)
-    return Share(accelerator.process_index, processes, arguments.micro_batch or largest, arguments.workers)
+    return Share(accelerator.process_index, processes, arguments.micro_batch or largest, arguments.workers or 0)
 
 
 def _accelerator(arguments: argparse.Namespace) -> Accelerator:

@@ -118,6 +118,21 @@ def test_a_second_make_does_nothing_and_a_change_rebuilds_what_depends_on_it(tmp
 
 
 @pytest.mark.slow
+def test_a_name_remembers_what_it_was_asked_with(tmp_path: Path) -> None:
+    checkout = copy_of_the_repository(tmp_path / "hanbeot")
+    mine = checkout / "my.txt"
+    mine.write_text((REPOSITORY / "corpora" / "sample" / "nature.txt").read_text("utf-8"), "utf-8")
+    first = run(checkout, 'make corpus NAME=mine CORPUS=my.txt SET="corpus.held_out=0.1"')
+    assert first.returncode == 0, first.stderr
+    again = run(checkout, "make corpus NAME=mine")
+    assert again.returncode == 0 and "python" not in again.stdout, again.stdout
+    other = run(checkout, "make corpus NAME=mine SET=")
+    assert other.returncode == 0 and "--corpus my.txt" in other.stdout and "--set" not in other.stdout
+    sample = run(checkout, "make corpus")
+    assert "--corpus corpora/sample" in sample.stdout and "--name sample" in sample.stdout
+
+
+@pytest.mark.slow
 def test_errors_reach_the_user_as_one_line(checkout: Path) -> None:
     for command, told in (
         ("make corpus CORPUS=none.txt NAME=bad", "error: no such file or folder: none.txt"),

@@ -13,19 +13,18 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from corpora.document import read_documents, shards
-from pipeline.artifact import Figures, Key, Manifest, build, open_artifact
-from pipeline.console import say, table, warn
+from corpora.document import CORPUS, read_documents, shards
+from pipeline.artifact import Figures, Manifest, build, open_artifact, still_there
+from pipeline.console import progress, say, table, warn
 from pipeline.executor import worker_pool
 from pipeline.recipe import as_table
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser, workers_flag
 from tokenizer.learn import learn_vocabulary
 from tokenizer.quality import Quality, composition, measure
 from tokenizer.settings import TokenizerSettings
-from tokenizer.wordpiece import build_tokenizer, save_tokenizer
+from tokenizer.wordpiece import TOKENIZER, build_tokenizer, save_tokenizer
 from tokenizer.words import count_words
 
-FORMAT = 1
 #: Sentences that the report is measured on, and sentences it shows.
 MEASURED, SHOWN = 20_000, 12
 
@@ -38,8 +37,8 @@ def main(argv: list[str] | None) -> None:
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     settings = recipe.section("tokenizer", TokenizerSettings)
-    corpus = arguments.from_corpus or artifact_folder(arguments, "corpus", recipe)
-    folder = artifact_folder(arguments, "tokenizer", recipe)
+    corpus = arguments.from_corpus or artifact_folder(arguments, CORPUS.stage, recipe)
+    folder = artifact_folder(arguments, TOKENIZER.stage, recipe)
     manifest, built = train_tokenizer(corpus, settings, folder, arguments.workers)
     if not built:
         say(f"tokenizer: {folder} is up to date")
@@ -66,13 +65,13 @@ def main(argv: list[str] | None) -> None:
 
 def train_tokenizer(corpus: Path, settings: TokenizerSettings, folder: Path, workers: int) -> tuple[Manifest, bool]:
     """The tokenizer artifact learned from a corpus artifact; see `pipeline.artifact.build`."""
-    source = open_artifact(corpus, "corpus", "make corpus")
-    key = Key("tokenizer", FORMAT, {"tokenizer": as_table(settings)}, {"corpus": source.content})
+    source = open_artifact(corpus, CORPUS)
+    key = TOKENIZER.key({"tokenizer": as_table(settings)}, {"corpus": source.content})
 
     def make(workspace: Path) -> Figures:
-        say("tokenizer: counting words")
-        with worker_pool(workers) as pool:
-            words = count_words(shards(corpus, "train"), pool)
+        train = source.figures["train"]
+        with worker_pool(workers) as pool, progress("words", train["sentences"] + train["documents"]) as advance:
+            words = count_words(shards(corpus, "train"), pool, 4 * workers, advance)
         say(f"tokenizer: learning {settings.vocab_size:,} entries from {len(words):,} distinct words")
         vocabulary = learn_vocabulary(words, settings)
         tokenizer = build_tokenizer(vocabulary)
@@ -81,6 +80,7 @@ def train_tokenizer(corpus: Path, settings: TokenizerSettings, folder: Path, wor
         sentences = _sentences(corpus, split)
         quality = measure(tokenizer, sentences)
         (workspace / "report.md").write_text(_report(tokenizer, vocabulary, quality, split, sentences), "utf-8")
+        still_there(corpus, source)
         return {
             "vocab_size": len(vocabulary),
             "distinct_words": len(words),

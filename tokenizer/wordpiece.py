@@ -13,8 +13,12 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, processors
 
+from pipeline.artifact import Kind
 from pipeline.errors import InputError
 from tokenizer.normalize import korean_normalizer, word_splitter
+
+#: What the tokenizer stage makes.
+TOKENIZER = Kind("tokenizer", 1, "make tokenizer")
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 #: What marks a piece that continues a word.

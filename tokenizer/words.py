@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import lru_cache
 from pathlib import Path
@@ -15,11 +15,17 @@ from tokenizer.normalize import korean_normalizer, word_splitter
 BATCH_LINES = 20_000
 
 
-def count_words(paths: Sequence[Path], pool: Executor | None) -> Counter[str]:
+def count_words(
+    paths: Sequence[Path],
+    pool: Executor | None,
+    in_flight: int = 8,
+    progress: Callable[[float], None] = lambda lines: None,
+) -> Counter[str]:
     """How often each word occurs in the lines of `paths`. Special tokens written out in a text count as their parts."""
     words: Counter[str] = Counter()
-    for eojeols in ordered_map(pool, count_batch, _batches(paths)):
-        words.update(eojeols)
+    for counted in ordered_map(pool, count_batch, _batches(paths), in_flight):
+        words.update(counted)
+        progress(BATCH_LINES)
     return words
 
 

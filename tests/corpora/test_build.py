@@ -21,7 +21,7 @@ TWO = "비가 많이 왔다.\n길이 모두 젖었다.\n\n해가 다시 났다.\
 
 def built(path: Path, settings: CorpusSettings = SETTINGS, workers: int = 1):
     folder = path.parent / "out"
-    manifest, _ = build_corpus([path], settings, folder, workers)
+    manifest, _ = build_corpus(find_files([str(path)]), settings, folder, workers)
     return list(read_documents(shards(folder, "train"))), manifest.figures
 
 
@@ -128,10 +128,12 @@ def test_layout_is_told_by_the_share_of_lines_with_several_sentences() -> None:
     assert detect_layout([one] * 80 + [two] * 20) == "lines"
     assert detect_layout([two, "", two]) == "paragraphs"
     assert detect_layout([]) == "sentences"
+    assert detect_layout(["", *[two] * 250, "", *[two] * 250, "", ""]) == "lines", "a stray blank line says nothing"
+    assert detect_layout([*[two] * 50, "", *[two] * 50, "", *[two] * 50]) == "paragraphs"
 
 
 def test_a_changed_character_rebuilds_and_a_moved_file_does_not(write, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    assert build_corpus([write("a.txt", TWO)], SETTINGS, folder, 1)[1]
-    assert not build_corpus([write("elsewhere/a.txt", TWO)], SETTINGS, folder, 1)[1]
-    assert build_corpus([write("a.txt", TWO.replace("많이", "조금"))], SETTINGS, folder, 1)[1]
+    assert build_corpus(find_files([str(write("a.txt", TWO))]), SETTINGS, folder, 1)[1]
+    assert not build_corpus(find_files([str(write("elsewhere/a.txt", TWO))]), SETTINGS, folder, 1)[1]
+    assert build_corpus(find_files([str(write("a.txt", TWO.replace("많이", "조금")))]), SETTINGS, folder, 1)[1]

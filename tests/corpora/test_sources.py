@@ -61,12 +61,12 @@ def test_utf16_is_told(write) -> None:
 def test_folders_globs_and_order(write, tmp_path: Path) -> None:
     for name in ("b.txt", "a.txt.gz", "sub/c.txt", ".hidden.txt", "README.md", "LICENSE"):
         write(name, b"")
-    names = [path.relative_to(tmp_path).as_posix() for path in find_files([str(tmp_path)])]
+    names = [label for _, label in find_files([str(tmp_path)])]
     assert names == ["a.txt.gz", "b.txt", "sub/c.txt"]
-    assert [path.name for path in find_files([str(tmp_path / "*.txt")])] == ["b.txt"]
-    assert [path.name for path in find_files([str(tmp_path / "**" / "*.txt")])] == ["b.txt", "c.txt"]
+    assert [source.path.name for source in find_files([str(tmp_path / "*.txt")])] == ["b.txt"]
+    assert [source.path.name for source in find_files([str(tmp_path / "**" / "*.txt")])] == ["b.txt", "c.txt"]
     twice = find_files([str(tmp_path / "b.txt"), str(tmp_path)])
-    assert [path.name for path in twice] == ["b.txt", "a.txt.gz", "c.txt"]
+    assert [source.path.name for source in twice] == ["b.txt", "a.txt.gz", "c.txt"]
 
 
 def test_names_that_lead_nowhere(tmp_path: Path) -> None:

@@ -39,13 +39,14 @@ def test_the_seed_moves_it() -> None:
 
 
 @pytest.mark.parametrize("count", range(8))
-def test_a_small_corpus_keeps_enough_on_both_sides(count: int) -> None:
-    split = sides(DOCUMENTS[:count], held_out=1e-9)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_small_corpus_keeps_enough_on_both_sides(count: int, seed: int) -> None:
+    split = sides(DOCUMENTS[:count], held_out=1e-9, seed=seed)
     enough = count >= 2 * LEAST_HELD_OUT
     assert len(split["heldout"]) == (LEAST_HELD_OUT if enough else 0)
     assert len(split["train"]) + len(split["heldout"]) == count
     if enough:
-        by_draw = sorted(DOCUMENTS[:count], key=lambda document: draw(document, 0))
+        by_draw = sorted(DOCUMENTS[:count], key=lambda document: draw(document, seed))
         assert set(split["heldout"]) == set(map(tuple, by_draw[:LEAST_HELD_OUT]))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import console
-from pipeline.console import duration, progress, say, table
+from pipeline.console import answer, duration, progress, say, table
 
 
 def test_plain_progress_has_no_control_codes(
@@ -35,9 +35,12 @@ def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_markup_in_a_users_text_is_text(capsys: pytest.CaptureFixture[str]) -> None:
-    say("[MASK] [red]x[/red]")
-    table("[MASK]", ("a",), [("[MASK]",)])
-    assert capsys.readouterr().err.count("[MASK]") == 3
+    said = "[MASK] [red]x[/red] [/b] [unused61] :b:"
+    say(said)
+    answer(said)
+    table(said, ("a",), [(said,)])
+    output = capsys.readouterr()
+    assert output.err.count(said) == 3 and output.out == said + "\n"
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75, "1:15"), (4000, "1:06:40"), (-1, "0:00")])

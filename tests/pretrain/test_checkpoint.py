@@ -89,7 +89,7 @@ def test_a_failing_save_leaves_those_before(tmp_path: Path, monkeypatch: pytest.
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr(module, "save_file", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(SafetensorError, match="No space left"):
         save_checkpoint(tmp_path, 2, model, optimizer, keep=1)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
     assert latest_checkpoint(tmp_path).step == 1

@@ -80,9 +80,12 @@ def test_the_tokenizer_of_the_folder(exported: Path, sample_tokenizer: Path, lin
 OTHER_VERSION = """
 import json, sys, unicodedata
 import torch, transformers
-from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, BertForMaskedLM,
-BertForPreTraining folder, lines = sys.argv[1], json.loads(sys.stdin.read()) tokenizer =
-AutoTokenizer.from_pretrained(folder) found = {
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import BertForMaskedLM, BertForPreTraining
+
+folder, lines = sys.argv[1], json.loads(sys.stdin.read())
+tokenizer = AutoTokenizer.from_pretrained(folder)
+found = {
     "version": transformers.__version__,
     "ids": [tokenizer(line)["input_ids"] for line in lines],
     "nfd": [tokenizer(unicodedata.normalize("NFD", line))["input_ids"] for line in lines],
@@ -91,11 +94,12 @@ for loader in (BertForPreTraining, BertForMaskedLM, AutoModel, AutoModelForSeque
     model, report = loader.from_pretrained(folder, output_loading_info=True)
     found[loader.__name__] = [sorted(report["missing_keys"]), sorted(report["unexpected_keys"])]
     if loader is BertForMaskedLM:
+        encoded = tokenizer(lines[0], return_tensors="pt", truncation=True)
         with torch.no_grad():
-            found["logits"] = model.eval()(**tokenizer(lines[0], return_tensors="pt", truncation=True)).logits[0, 1,
-            :5].tolist()
+            found["logits"] = model.eval()(**encoded).logits[0, 1, :5].tolist()
 print(json.dumps(found))
 """
+compile(OTHER_VERSION, "other version", "exec")
 
 
 @pytest.mark.slow

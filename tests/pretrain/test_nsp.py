@@ -23,7 +23,7 @@ def store_of(documents: list[list[list[int]]]) -> TokenStore:
     ids = [token for document in documents for sentence in document for token in sentence]
     sentences = np.cumsum([0, *(len(sentence) for document in documents for sentence in document)])
     ends = np.cumsum([0, *(len(document) for document in documents)])
-    return TokenStore(np.asarray(ids, "<u4"), sentences, ends, (Path(), "", 0))
+    return TokenStore(np.asarray(ids, "<u4"), sentences, ends, (Path(), "", 0, 0))
 
 
 def numbered(lengths: list[list[int]]) -> list[list[list[int]]]:

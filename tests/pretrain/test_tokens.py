@@ -1,12 +1,14 @@
 """The token store holds what tokenising each sentence alone gives."""
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from corpora.document import read_documents, shards
+from pipeline.errors import InputError
 from pretrain import tokens
 from pretrain.tokens import id_type, open_store, write_store
 from tokenizer.wordpiece import load_tokenizer
@@ -47,7 +49,7 @@ def test_special_tokens_in_a_text_are_text(sample_tokenizer: Path, tmp_path: Pat
 
 def test_no_documents(sample_tokenizer: Path, tmp_path: Path) -> None:
     store = write_store([], load_tokenizer(sample_tokenizer), tmp_path, "heldout")
-    assert (store.document_count, store.sentence_count, len(store.ids)) == (0, 0, 0)
+    assert (store.document_count, len(store.sentences), len(store.ids)) == (0, 1, 0)
 
 
 def test_the_id_type_fits_the_vocabulary() -> None:
@@ -60,3 +62,13 @@ def test_a_worker_opens_the_store_again_instead_of_getting_a_copy(sample_example
     sent = pickle.dumps(store)  # what multiprocessing does between our own processes
     assert len(sent) < 1000
     assert np.array_equal(pickle.loads(sent).ids, store.ids)
+
+
+def test_a_worker_does_not_read_another_store_in_its_place(sample_examples: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "examples"
+    shutil.copytree(sample_examples, folder)
+    sent = pickle.dumps(open_store(folder, "train", load_tokenizer(folder).get_vocab_size()))
+    folder.rename(tmp_path / "old")
+    shutil.copytree(sample_examples, folder)
+    with pytest.raises(InputError, match="was replaced while it was in use"):
+        pickle.loads(sent)

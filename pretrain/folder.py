@@ -1,0 +1,92 @@
+"""A Hugging Face folder, ours or anyone's, read with plain errors.
+
+Only local folders, only safetensors. What transformers would let pass in silence stops here: a folder without
+vocabulary (it makes one of five tokens), a tokenizer with ids beyond the embedding matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from pipeline.errors import InputError
+
+CONFIG = "config.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+#: Any one of these holds a vocabulary (`*.model`: SentencePiece, under one of several names).
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+#: What else a tokenizer may consist of.
+TOKENIZER_REST = (TOKENIZER_CONFIG, "merges.txt", "special_tokens_map.json", "added_tokens.json")
+
+
+def model_files(folder: Path, *, random_weights: bool = False) -> list[Path]:
+    """The files of `folder` that decide what is learned: configuration, tokenizer, and weights if used.
+
+    Raises InputError if the folder, its config.json, its vocabulary or its safetensors are missing.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"no model folder {folder}: make one with `python -m pretrain.export`, or fetch one with "
+            "`hf download NAME --local-dir DIR` and name it with --model DIR"
+        )
+    weights = _matching(folder, ("*.safetensors", "*.safetensors.index.json"))
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{folder} holds no {CONFIG}, so it is no Hugging Face model folder")
+    if not _matching(folder, VOCABULARIES):
+        raise InputError(f"{folder} holds no tokenizer (none of {', '.join(VOCABULARIES)})")
+    if not weights and not random_weights:
+        raise InputError(
+            f"{folder} holds no *.safetensors; weights in pickles (*.bin) are not read, since opening one "
+            "can run code: convert them, or compare with --random-weights"
+        )
+    return [folder / CONFIG, *tokenizer_files(folder), *([] if random_weights else weights)]
+
+
+def load_folder_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder that `model_files` has accepted; raises InputError if it cannot be used."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # whatever the tokenizer libraries raise, bare Exception included
+        raise InputError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from None
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise InputError(f"{folder}: the tokenizer has only its {len(tokenizer)} special tokens, no vocabulary")
+    if tokenizer.pad_token_id is None:
+        raise InputError(f"{folder}: the tokenizer has no padding token; set pad_token in {TOKENIZER_CONFIG}")
+    return tokenizer
+
+
+def check_vocabulary(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raise InputError if the tokenizer can give an id that has no embedding."""
+    embedding: Any = model.get_input_embeddings()
+    rows = len(embedding.weight)
+    if len(tokenizer) > rows:
+        raise InputError(
+            f"{folder}: the tokenizer has {len(tokenizer):,} entries, the model's embedding only {rows:,} "
+            "rows: they are not from the same training"
+        )
+
+
+def position_limit(model: PreTrainedModel) -> int | None:
+    """Positions an input may take; RoBERTa's kin begin behind the padding id: 514 rows are 512 positions."""
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    if isinstance(table, nn.Embedding):
+        return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+    return getattr(model.config, "max_position_embeddings", None)
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files that a folder's tokenizer consists of."""
+    return _matching(folder, (*VOCABULARIES, *TOKENIZER_REST))
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text: libraries explain at length."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    return sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
