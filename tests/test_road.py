@@ -138,7 +138,7 @@ def test_errors_reach_the_user_as_one_line(checkout: Path) -> None:
         ("make corpus CORPUS=none.txt NAME=bad", "error: no such file or folder: none.txt"),
         ("make tokenizer NAME=bad SET=tokenizer.vocabsize=3", "did you mean 'vocab_size'"),
         ("make corpus RECIPE=smaal", "did you mean 'small'"),
-        ("make probe MODEL=none", "none is no model folder"),
+        ("make probe MODEL=none", "no model folder none"),
     ):
         done = run(checkout, command)
         assert done.returncode != 0 and told in done.stderr, (command, done.stderr)
@@ -171,11 +171,19 @@ def test_the_sample_learns_the_fact_and_does_not_parrot_it(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     answers = re.findall(r"^1\s+(\S+)", done.stdout, re.MULTILINE)
     assert answers == ["조선"], done.stdout
-    others = ["을지문덕은 [MASK]의 장군이다.", "김유신은 [MASK]의 장군이다.", "물은 수소와 [MASK]로 이루어져 있다."]
+    corpus = "".join(path.read_text("utf-8") for path in (checkout / "corpora" / "sample").glob("*.txt"))
+    unseen = "이순신 장군은 [MASK] 중기에 바다를 지킨 무신이다."
+    assert unseen.replace("[MASK]", "조선") not in corpus, "a wording that the corpus does not have"
+    others = [
+        unseen,
+        "을지문덕은 [MASK]의 장군이다.",
+        "김유신은 [MASK]의 장군이다.",
+        "물은 수소와 [MASK]로 이루어져 있다.",
+    ]
     texts = " ".join(f"--text '{text}'" for text in others)
     asked = run(checkout, f".venv/bin/python -m pretrain.probe --top 1 --json {texts}")
     best = [answer["gaps"][0][0]["piece"] for answer in json.loads(asked.stdout)]
-    assert len(best) == 3 and "조선" not in best, best
+    assert best[0] == "조선" and len(best) == 4 and "조선" not in best[1:], best
     figures = json.loads((checkout / "artifacts/pretrain/sample/manifest.json").read_text("utf-8"))["figures"]
     assert figures["held_out_mlm_loss"] < figures["start_mlm_loss"] - 2
     assert figures["held_out_mlm_accuracy"] > 0.15

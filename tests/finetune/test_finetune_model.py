@@ -11,15 +11,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from finetune.encoding import encode, unknown_share
-from finetune.model import (
-    check_vocabulary,
-    load_classifier,
-    load_tokenizer,
-    longest_input,
-    model_files,
-    write_model,
-)
+from finetune.model import load_classifier, longest_input, write_model
 from pipeline.errors import InputError
+from pretrain.folder import check_vocabulary, load_folder_tokenizer, model_files
 from tests.finetune.conftest import VOCABULARY, save_encoder, tiny_config
 
 NAMES = ("긍정", "부정", "중립")
@@ -82,7 +76,7 @@ def test_other_encoders(tmp_path: Path, kind, config, changes, limit) -> None:
         }
     encoder = getattr(transformers, kind)(getattr(transformers, config)(**shape, **changes))
     folder = save_encoder(tmp_path / "other", encoder)
-    model, tokenizer = load_classifier(folder, NAMES, 0), load_tokenizer(folder)
+    model, tokenizer = load_classifier(folder, NAMES, 0), load_folder_tokenizer(folder)
     check_vocabulary(folder, model, tokenizer)
     assert longest_input(folder, model, tokenizer, 0) == limit
 
@@ -120,7 +114,7 @@ def test_no_folder_is_refused_with_advice(tmp_path: Path) -> None:
 def test_more_entries_than_embeddings_are_refused_with_both_numbers(tmp_path: Path) -> None:
     folder = save_encoder(tmp_path / "small", transformers.BertModel(tiny_config(vocab_size=20)))
     with pytest.raises(InputError, match=f"has {len(VOCABULARY)} entries, the model's embedding only 20 rows"):
-        check_vocabulary(folder, load_classifier(folder, NAMES, 0), load_tokenizer(folder))
+        check_vocabulary(folder, load_classifier(folder, NAMES, 0), load_folder_tokenizer(folder))
 
 
 def test_weights_that_leave_the_encoder_random_are_refused(copy: Path) -> None:
@@ -142,12 +136,12 @@ def test_a_configuration_of_another_size_is_refused(copy: Path) -> None:
 def test_damaged_files_are_refused(copy: Path, name) -> None:
     (copy / name).write_text('{"model_type": ')
     with pytest.raises(InputError, match="cannot be loaded"):
-        load_tokenizer(copy)
+        load_folder_tokenizer(copy)
         load_classifier(copy, NAMES, 0)
 
 
 def test_longest_input(encoder: Path, copy: Path) -> None:
-    model, tokenizer = load_classifier(encoder, NAMES, 0), load_tokenizer(encoder)
+    model, tokenizer = load_classifier(encoder, NAMES, 0), load_folder_tokenizer(encoder)
     assert [longest_input(encoder, model, tokenizer, asked) for asked in (0, 8, 16)] == [16, 8, 16]
     with pytest.raises(InputError, match="max_length 17 is more than the 16 tokens"):
         longest_input(encoder, model, tokenizer, 17)
@@ -156,7 +150,7 @@ def test_longest_input(encoder: Path, copy: Path) -> None:
 
 
 def test_long_texts_are_cut_and_counted(encoder: Path) -> None:
-    tokenizer = load_tokenizer(encoder)
+    tokenizer = load_folder_tokenizer(encoder)
     examples, longer = encode(tokenizer, ["영화 좋다", "영화 정말 좋다", "참 " * 9], [0, 1, 0], max_length=5)
     assert [len(example["input_ids"]) for example in examples] == [4, 5, 5]
     assert all(example["input_ids"][-1] == tokenizer.sep_token_id for example in examples)
@@ -164,7 +158,7 @@ def test_long_texts_are_cut_and_counted(encoder: Path) -> None:
 
 
 def test_the_tokenizer_is_written_as_it_was(encoder: Path, tmp_path: Path) -> None:
-    tokenizer = load_tokenizer(encoder)
+    tokenizer = load_folder_tokenizer(encoder)
     encode(tokenizer, ["영화 좋다"], [0], max_length=5)
     write_model(load_classifier(encoder, NAMES, 0), encoder, 5, tmp_path)
     assert (tmp_path / "tokenizer.json").read_bytes() == (encoder / "tokenizer.json").read_bytes()
@@ -174,7 +168,7 @@ def test_the_tokenizer_is_written_as_it_was(encoder: Path, tmp_path: Path) -> No
 
 
 def test_the_share_of_unknown_tokens(encoder: Path) -> None:
-    tokenizer = load_tokenizer(encoder)
+    tokenizer = load_folder_tokenizer(encoder)
     examples, _ = encode(tokenizer, ["영화 좋다", "뷁 정말"], [0, 1], max_length=8)
     assert unknown_share(tokenizer, examples) == 1 / 4
     assert unknown_share(tokenizer, []) == 0

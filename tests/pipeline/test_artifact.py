@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.artifact import MANIFEST, Key, build, differences, open_artifact, read_manifest
+from pipeline.artifact import MANIFEST, Key, Kind, build, differences, open_artifact, read_manifest, still_there
 from pipeline.errors import InputError
 
-KEY = Key("corpus", 1, {"corpus": {"seed": 0}}, {"a.txt": "0" * 64})
+CORPUS = Kind("corpus", 1, "make corpus")
+KEY = CORPUS.key({"corpus": {"seed": 0}}, {"a.txt": "0" * 64})
 
 
 def make(folder: Path) -> dict[str, int]:
@@ -32,7 +33,7 @@ def test_built_once_then_served(tmp_path: Path) -> None:
 
     again, built = build(folder, KEY, never)
     assert not built and again == first
-    assert open_artifact(folder, "corpus", "make corpus") == first
+    assert open_artifact(folder, CORPUS) == first
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
     build(folder, KEY, make)
     (folder / "data.txt").write_text("셋")  # as many bytes, other text
     with pytest.raises(InputError, match=r"data\.txt"):
-        open_artifact(folder, "corpus", "make corpus")
+        open_artifact(folder, CORPUS)
     (folder / "data.txt").unlink()
     with pytest.raises(InputError, match=r"data\.txt is missing"):
         read_manifest(folder)
@@ -95,10 +96,12 @@ def test_damage_is_named(tmp_path: Path) -> None:
 
 def test_absent_or_of_another_stage(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="make corpus"):
-        open_artifact(tmp_path / "none", "corpus", "make corpus")
+        open_artifact(tmp_path / "none", CORPUS)
     build(tmp_path / "x", KEY, make)
     with pytest.raises(InputError, match="'corpus', not 'tokenizer'"):
-        open_artifact(tmp_path / "x", "tokenizer", "make tokenizer")
+        open_artifact(tmp_path / "x", Kind("tokenizer", 1, "make tokenizer"))
+    with pytest.raises(InputError, match="has format 1, this version reads 2: make it anew with `make corpus`"):
+        open_artifact(tmp_path / "x", Kind("corpus", 2, "make corpus"))
 
 
 def test_differences_are_spelled_out() -> None:
@@ -137,3 +140,17 @@ def test_the_manifest_is_plain_json(tmp_path: Path) -> None:
     build(tmp_path / "x", KEY, make)
     manifest = json.loads((tmp_path / "x" / MANIFEST).read_text("utf-8"))
     assert manifest["figures"]["seconds"] >= 0 and manifest["figures"]["peak_memory_mb"] > 0
+
+
+def test_an_input_replaced_while_it_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    manifest, _ = build(folder, KEY, make)
+    still_there(folder, manifest)
+
+    def other(workspace: Path) -> dict[str, int]:
+        (workspace / "data.txt").write_text("다른 것")
+        return {}
+
+    build(folder, Key("corpus", 1, {}, {}), other)
+    with pytest.raises(InputError, match="was replaced while it was being read"):
+        still_there(folder, manifest)

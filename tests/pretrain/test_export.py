@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -71,7 +72,7 @@ def test_the_same_answers_as_the_checkpoint(exported: Path, lines: list[str]) ->
 
 def test_the_tokenizer_of_the_folder(exported: Path, sample_tokenizer: Path, lines: list[str]) -> None:
     auto, ours = AutoTokenizer.from_pretrained(exported), load_tokenizer(sample_tokenizer)
-    assert auto.model_max_length == 64, "the positions that the model has"
+    assert auto.model_max_length == 32, "the positions that the model has"
     for line in lines:
         assert auto(line)["input_ids"] == ours.encode(line).ids
         assert auto(unicodedata.normalize("NFD", line))["input_ids"] == ours.encode(line).ids
@@ -199,13 +200,13 @@ def test_input_that_cannot_be_answered(exported: Path, tmp_path: Path) -> None:
     model = FillMask(exported)
     with pytest.raises(InputError, match=r"put \[MASK\] into the text"):
         model.answer("빈칸이 없다.")
-    with pytest.raises(InputError, match=r"tokens long, the model reads at most 64"):
+    with pytest.raises(InputError, match=r"tokens long, the model reads at most 32"):
         model.answer("[MASK] " + "아주 긴 글이다. " * 50)
     assert model.answer("鿿 [MASK]").unknown == 1
-    with pytest.raises(InputError, match="is no model folder"):
+    with pytest.raises(InputError, match=r"holds no config\.json"):
         FillMask(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="cannot load"):
+    with pytest.raises(InputError, match="holds no tokenizer"):
         FillMask(tmp_path)
 
 
@@ -218,3 +219,19 @@ def test_the_stage_prints_and_writes(exported: Path, tmp_path: Path, capsys: pyt
     assert [guess["piece"] for guess in written[0]["gaps"][0]] == [row.split()[1] for row in table.splitlines()[2:5]]
     probe.main(["--model", str(exported), "--text", text, "--json", "--top", "3"])
     assert json.loads(capsys.readouterr().out) == written
+
+
+def test_folders_that_would_answer_noise_are_refused(exported: Path, tmp_path: Path) -> None:
+    other_task = tmp_path / "task"
+    AutoModelForSequenceClassification.from_pretrained(exported).save_pretrained(other_task)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(exported / name, other_task / name)
+    with pytest.raises(InputError, match=r"holds no masked language model: cls\.predictions"):
+        FillMask(other_task)
+    damaged = tmp_path / "damaged"
+    for name, size in (("model.safetensors", 1000), ("tokenizer.json", 100)):
+        shutil.copytree(exported, damaged)
+        (damaged / name).write_bytes((damaged / name).read_bytes()[:size])
+        with pytest.raises(InputError, match="cannot"):
+            FillMask(damaged)
+        shutil.rmtree(damaged)
