@@ -164,8 +164,16 @@ def test_another_recipe_is_refused_with_the_difference(
     assert all(torch.equal(before[name], tensor) for name, tensor in weights(root).items())
 
 
-def test_how_it_runs_may_change(undisturbed: Path, sample_examples: Path) -> None:
+def test_how_it_runs_may_change(undisturbed: Path, sample_examples: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(arguments(sample_examples, undisturbed, "--micro-batch", "3", "--workers", "1"))
+    assert "is finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", [["--micro-batch", "0"], ["--micro-batch", "-5"], ["--workers", "-1"]])
+def test_flags_that_make_no_sense(sample_examples: Path, tmp_path: Path, flag: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments(sample_examples, tmp_path, *flag))
+    assert not (tmp_path / "pretrain").exists()
 
 
 def test_a_second_run_into_one_name_is_refused(sample_examples: Path, tmp_path: Path) -> None:
