@@ -71,3 +71,25 @@ def test_help_of_every_stage_names_its_command() -> None:
     for module in (*modules, "pretrain.probe", "finetune.train"):
         done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, cwd=REPOSITORY)
         assert done.returncode == 0 and f"python -m {module}" in done.stdout and "--set" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_full_disk_in_every_stage(tmp_path: Path) -> None:
+    """Libraries report a full disk each in its own way; the user hears one, and what stood there stands."""
+    road = [
+        ("corpora.build", "corpus", "corpus.seed=1"),
+        ("tokenizer.train", "tokenizer", "tokenizer.unused=17"),
+        ("pretrain.examples", "examples", "examples.seed=1"),
+    ]
+    short = "train.max_steps=2"
+    for module, _, _ in road:
+        assert stage(module, tmp_path, "--set", short).returncode == 0
+    for module, name, change in road:
+        before = read_manifest(tmp_path / name / "x")
+        full = stage(module, tmp_path, "--set", short, change, limit=20_000)
+        assert full.returncode == 2 and "error: no space left to write" in full.stderr, (module, full.stderr)
+        assert "Traceback" not in full.stderr and read_manifest(tmp_path / name / "x") == before
+    assert stage("pretrain.train", tmp_path, "--cpu", "--set", short).returncode == 0
+    full = stage("pretrain.export", tmp_path, limit=20_000)
+    assert full.returncode == 2 and "error: no space left to write" in full.stderr, full.stderr
+    assert "Traceback" not in full.stderr and read_manifest(tmp_path / "export" / "x") is None
