@@ -13,8 +13,9 @@ TEXT ?= 이순신은 [MASK] 중기의 무신이다.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 
 # A NAME stands for the RECIPE, CORPUS and SET it was last asked with, unless they are given again: `make pretrain NAME=law`
-# goes on with law, it does not put the sample in its place. Without a NAME it is the recipe's.
-last = $(shell sed -n 's/^$(1)=//p' '$(ARTIFACTS)/.asked/$(2)' 2>/dev/null)
+# goes on with law, it does not put the sample in its place. Once a run has begun it is what the run was begun with: a refused
+# call is not remembered. Without a NAME it is the recipe's.
+last = $(shell sed -n 's/^$(1)=//p' '$(ARTIFACTS)/.asked/$(2).last' 2>/dev/null)
 LAST_RECIPE := $(if $(call given,NAME),$(call last,RECIPE,$(NAME)))
 RECIPE ?= $(or $(LAST_RECIPE),sample)
 ifneq ($(origin NAME),command line)
@@ -130,6 +131,7 @@ remember = mkdir -p $(@D) && cat > $@.new && if cmp -s $@.new $@; then rm $@.new
 $(ASKED): FORCE
 	@printf 'RECIPE=%s\nCORPUS=%s\nSET=%s\nFILES=%s\n' \
 		"$$HANBEOT_RECIPE" "$$HANBEOT_CORPUS" "$$HANBEOT_SET" "$$HANBEOT_FILES" | { $(remember); }
+	@test -e $(ARTIFACTS)/pretrain/$(NAME)/run.json || cp $@ $@.last
 $(ASKED_TEXT): FORCE
 	@printf '%s\n' "$$HANBEOT_TEXT" | { $(remember); }
 

@@ -31,6 +31,8 @@ SAMPLE = "corpora/sample"
 #: What counts as a text file inside a named folder.
 SUFFIXES = tuple(f".txt{packed}" for packed in ("", ".xz", ".gz", ".zst", ".bz2"))
 
+#: Files about a folder, expected beside its texts.
+_ABOUT = ("LICENSE", "README")
 #: Lines between two reports of progress.
 _TELL_EVERY = 1000
 _MAGIC = {b"\xfd7zXZ\x00": "xz", b"\x1f\x8b": "gz", b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2"}
@@ -80,8 +82,8 @@ def _inside(folder: Path) -> list[Source]:
     texts = [Source(file, file.relative_to(folder).as_posix()) for file in shown if file.name.endswith(SUFFIXES)]
     if not texts:
         raise InputError(f"the folder {folder} holds no text file ({', '.join(SUFFIXES)})")
-    if len(texts) < len(shown):
-        say(f"{folder}: {len(texts):,} text files; {len(shown) - len(texts):,} of other names are left out")
+    if left := [file.name for file in shown if not file.name.endswith(SUFFIXES) and file.stem not in _ABOUT]:
+        say(f"{folder}: {len(texts):,} text files are read; {len(left):,} others are not, as {left[0]}")
     return texts
 
 

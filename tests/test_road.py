@@ -113,6 +113,8 @@ def test_a_second_make_does_nothing_and_a_change_rebuilds_what_depends_on_it(tmp
     refused = run(checkout, "make pretrain", SET=SHORT + " train.learning_rate=5e-4")
     assert refused.returncode != 0 and "train.learning_rate" in refused.stderr and "5e-4" not in refused.stdout.split()
     assert made(checkout, "sample") == before, "a finished run is never overwritten"
+    plain = run(checkout, "make pretrain")
+    assert plain.returncode == 0 and made(checkout, "sample") == before, "what was refused is not remembered"
     other = run(checkout, "make pretrain NAME=other", SET=SHORT + " train.learning_rate=5e-4")
     assert other.returncode == 0, other.stderr
     assert made(checkout, "sample") == before
