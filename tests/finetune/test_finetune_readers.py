@@ -11,9 +11,10 @@ import pytest
 from finetune.readers import read_rows
 from finetune.tasks import Files, class_names, read_classification
 from pipeline.errors import InputError
+from tests.conftest import REPOSITORY
 from tests.finetune.conftest import settings
 
-NSMC = Path("/work/shared/data/tasks/nsmc")
+NSMC = REPOSITORY.parent / "shared" / "data" / "tasks" / "nsmc"
 GOOD = "text\tlabel\n좋다\t1\n나쁘다\t0\n"
 
 
