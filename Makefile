@@ -26,6 +26,9 @@ LAST_SET := $(call last,SET,$(NAME))
 CORPUS ?= $(or $(LAST_CORPUS),corpora/sample)
 SET ?= $(LAST_SET)
 
+# How text is worked on: flags of corpora.build and tokenizer.train, for example WORK="--workers 4" or
+# WORK="--scheduler tcp://host:8786".
+WORK ?=
 # How training runs: flags of pretrain.train, for example RUN="--micro-batch 32".
 RUN ?=
 MODEL ?= $(ARTIFACTS)/export/$(NAME)
@@ -47,7 +50,7 @@ CORPUS_FILES := $(wildcard $(shell find $(CORPUS) 2>/dev/null))
 CORPUS_STATE := $(shell find $(CORPUS) -type f -exec ls -lin {} + 2>/dev/null | cksum)
 ASKED := $(ARTIFACTS)/.asked/$(NAME)
 ASKED_TEXT := $(ASKED).text
-CODE = $(wildcard $(foreach room,$(1),$(room)/*.py))
+CODE = $(wildcard $(foreach room,$(1),$(room)/*.py $(room)/*/*.py))
 
 CORPUS_DONE := $(ARTIFACTS)/corpus/$(NAME)/manifest.json
 TOKENIZER_DONE := $(ARTIFACTS)/tokenizer/$(NAME)/manifest.json
@@ -136,11 +139,11 @@ $(ASKED_TEXT): FORCE
 	@printf '%s\n' "$$HANBEOT_TEXT" | { $(remember); }
 
 $(CORPUS_DONE): $(INSTALLED) $(ASKED) $(RECIPE_FILE) $(CORPUS_FILES) $(call CODE,pipeline corpora)
-	$(PY) -m corpora.build $(FLAGS) --corpus $(CORPUS)
+	$(PY) -m corpora.build $(FLAGS) --corpus $(CORPUS) $(WORK)
 	@touch -c $@
 
 $(TOKENIZER_DONE): $(CORPUS_DONE) $(call CODE,tokenizer)
-	$(PY) -m tokenizer.train $(FLAGS)
+	$(PY) -m tokenizer.train $(FLAGS) $(WORK)
 	@touch -c $@
 
 $(EXAMPLES_DONE): $(TOKENIZER_DONE) $(call CODE,pretrain)

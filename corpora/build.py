@@ -1,32 +1,34 @@
-"""Stage `corpus`: raw text to clean documents of sentences.
+"""Stage `corpus`: raw text of any kind to clean documents of sentences.
 
     python -m corpora.build --corpus my.txt --recipe base --name law    (make corpus CORPUS=my.txt RECIPE=base NAME=law)
 
 Writes `artifacts/corpus/<name>/`: `train-*.txt` and `heldout-*.txt` (one sentence a line, a blank line between
-documents), `dropped.tsv` (some of what was left out, by reason) and `manifest.json` with counts.
+documents), `report.md`, `ATTRIBUTION.md`, `dropped.tsv` (some of what was left out, by reason) and `manifest.json`.
+Fetched dumps and data sets lie in `artifacts/downloads/`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from functools import partial
-from itertools import islice
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from corpora.document import CORPUS, SPLITS, Document, ShardWriter
-from corpora.layout import SAMPLE_LINES, choose_layout, raw_documents
-from corpora.refine import EXAMPLES, Batch, Refined, batches, refine
+from corpora.assemble import Assembled, assemble
+from corpora.clean import clean_line
+from corpora.document import CORPUS, SPLITS
+from corpora.parts import Part, refine_parts
+from corpora.privacy import redact
+from corpora.report import FileRecord, attribution, report
 from corpora.settings import CorpusSettings
-from corpora.sources import SAMPLE, Source, find_files, read_lines
-from corpora.split import split_documents
+from corpora.sources.names import SAMPLE, Source, find_sources
+from corpora.sources.reading import Reading
 from pipeline.artifact import Figures, Manifest, build, hash_file
-from pipeline.console import Advance, progress, say, table, warn
+from pipeline.console import progress, say, table, warn
 from pipeline.errors import InputError
-from pipeline.executor import ordered_map, worker_pool
+from pipeline.executor import Workers, worker_pool
 from pipeline.recipe import as_table
-from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser, workers_flag
+from pipeline.stage import artifact_folder, read_recipe, read_workers, run_stage, stage_parser, workers_flags
 
 
 def main(argv: list[str] | None) -> None:
@@ -36,110 +38,138 @@ def main(argv: list[str] | None) -> None:
         "--corpus",
         nargs="+",
         default=[SAMPLE],
-        metavar="PATH",
-        help=f"text files, folders or globs; .xz .gz .zst .bz2 are unpacked (default: {SAMPLE})",
+        metavar="SOURCE",
+        help="files, folders or globs (text, JSONL, Parquet, MediaWiki XML; packed or not), kowiki[:YYYYMMDD], "
+        f"hf:dataset[:config[:split]], or names that the recipe gives in [[corpus.sources]] (default: {SAMPLE})",
     )
-    workers_flag(parser)
+    workers_flags(parser)
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     settings = recipe.section("corpus", CorpusSettings)
     folder = artifact_folder(arguments, CORPUS.stage, recipe)
-    manifest, built = build_corpus(find_files(arguments.corpus), settings, folder, arguments.workers)
+    sources = find_sources(arguments.corpus, settings, Path(arguments.artifacts) / "downloads")
+    manifest, built = build_corpus(sources, settings, folder, read_workers(arguments))
     if built:
-        _report(folder, manifest)
+        _tell(folder, manifest)
     else:
         say(f"corpus: {folder} is up to date")
 
 
 def build_corpus(
-    files: Sequence[Source], settings: CorpusSettings, folder: Path, workers: int
+    sources: Sequence[Source], settings: CorpusSettings, folder: Path, workers: Workers
 ) -> tuple[Manifest, bool]:
-    """The corpus artifact made from `files`; see `pipeline.artifact.build`. Workers do not change the output."""
-    inputs = {f"{place:06} {label}": hash_file(path) for place, (path, label) in enumerate(files)}
-    key = CORPUS.key({"corpus": as_table(settings)}, inputs)
+    """The corpus artifact made from `sources`; see `pipeline.artifact.build`. Workers do not change the output.
+
+    What is refined before an interruption or an error lies beside `folder` and is used by the next build.
+    """
+    hashes = [hash_file(source.path) for source in sources]
+    inputs = {
+        f"{place:06} {source.label}": content
+        for place, (source, content) in enumerate(zip(sources, hashes, strict=True))
+    }
+    key = CORPUS.key({"corpus": as_table(settings), "names": _named(sources)}, inputs)
+    unfinished = folder.parent / f".{folder.name}.parts"
 
     def make(workspace: Path) -> Figures:
-        dropped: Counter[str] = Counter()
-        examples: list[tuple[str, str, str]] = []
-        layouts: dict[str, str] = {}
-        total = sum(path.stat().st_size for path, _ in files)
-        with worker_pool(workers) as pool, progress("corpus", total) as advance:
-            results = ordered_map(pool, refine, _work(files, settings, layouts, advance), in_flight=4 * workers)
-            figures = _write(_collect(results, dropped, examples), settings, workspace)
-        if not figures["train"]["documents"]:
-            raise InputError(_nothing_left(files, dropped))
-        lines = ["\t".join(example) for example in sorted(examples)]
-        (workspace / "dropped.tsv").write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        return {**figures, "dropped": dict(sorted(dropped.items())), "layouts": layouts}
-
-    return build(folder, key, make)
-
-
-def _work(
-    files: Sequence[Source], settings: CorpusSettings, layouts: dict[str, str], advance: Advance
-) -> Iterator[Batch]:
-    """Units of work of all files; notes each file's layout on the way."""
-    for path, label in files:
-        head = (line for _, line in islice(read_lines(path), SAMPLE_LINES))
-        layout = choose_layout(settings.layout, head)
-        layouts[label] = layout
-        lines = read_lines(path, partial(advance, note=label))
-        yield from batches(raw_documents(lines, layout, label), layout, settings)
-
-
-def _collect(
-    results: Iterator[Refined], dropped: Counter[str], examples: list[tuple[str, str, str]]
-) -> Iterator[Document]:
-    shown: Counter[str] = Counter()
-    for refined in results:
-        dropped.update(refined.dropped)
-        for example in refined.examples:
-            shown[example[0]] += 1
-            if shown[example[0]] <= EXAMPLES:
-                examples.append(example)
-        yield from refined.documents
-
-
-def _write(documents: Iterator[Document], settings: CorpusSettings, folder: Path) -> Figures:
-    with ExitStack() as stack:
-        writers = {
-            split: stack.enter_context(ShardWriter(folder, split, settings.shard_megabytes * 1_000_000))
-            for split in SPLITS
+        reading = Reading(sources, settings)
+        parts = _refine(reading, sources, settings, unfinished, workers)
+        made = assemble(parts.all, settings, workspace)
+        made.dropped.merge(reading.dropped)
+        if not made.splits["train"]["documents"]:
+            raise InputError(_nothing_left(sources, made))
+        _show_nothing_personal(made, settings)
+        files = [
+            FileRecord(source.label, reading.formats[source.label], source.path.stat().st_size, content)
+            for source, content in zip(sources, hashes, strict=True)
+        ]
+        _write(workspace, settings, sources, files, made)
+        return {
+            **made.splits,
+            "dropped": dict(sorted(made.dropped.counts.items())),
+            "personal": dict(sorted(made.personal.items())),
+            "formats": reading.formats,
+            "parts": {"made": parts.made, "found": len(parts.all) - parts.made},
         }
-        for split, document in split_documents(documents, settings.held_out, settings.seed):
-            writers[split].write(document)
-    return {
-        split: {
-            "documents": writer.documents,
-            "sentences": writer.sentences,
-            "characters": writer.characters,
-            "bytes": writer.bytes,
-        }
-        for split, writer in writers.items()
-    }
+
+    manifest, built = build(folder, key, make)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return manifest, built
 
 
-def _nothing_left(files: Sequence[Source], dropped: Counter[str]) -> str:
-    names = ", ".join(str(path) for path, _ in files[:3]) + (" ..." if len(files) > 3 else "")
-    reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if reason != "empty_document")
+@dataclass
+class _Parts:
+    """All parts in order, and how many of them had to be made."""
+
+    all: list[Part]
+    made: int = 0
+
+
+def _refine(
+    reading: Reading, sources: Sequence[Source], settings: CorpusSettings, folder: Path, workers: Workers
+) -> _Parts:
+    parts = _Parts([])
+    total = sum(source.path.stat().st_size for source in sources)
+    with worker_pool(workers) as pool, progress("corpus", total) as advance:
+        documents = reading.documents(advance)
+        for part, made in refine_parts(documents, settings, folder, pool):
+            parts.all.append(part)
+            parts.made += made
+    if parts.made < len(parts.all):
+        say(f"corpus: {len(parts.all) - parts.made} of {len(parts.all)} parts were there from an earlier, unfinished build")
+    return parts
+
+
+def _named(sources: Sequence[Source]) -> list[dict[str, str]]:
+    """What is known of each source as named: it goes into the report, so a change of it makes a new one."""
+    return list({source.known.name: as_table(source.known) for source in sources}.values())
+
+
+def _show_nothing_personal(made: Assembled, settings: CorpusSettings) -> None:
+    """Examples are shown to people: what is taken out of the corpus must not stand beside it."""
+    cleaned = [(reason, place, clean_line(text)) for reason, place, text in made.dropped.examples]
+    if settings.privacy != "keep":
+        cleaned = [(reason, redact(place)[0], redact(text)[0]) for reason, place, text in cleaned]
+    made.dropped.examples = sorted(cleaned)
+
+
+def _write(
+    workspace: Path,
+    settings: CorpusSettings,
+    sources: Sequence[Source],
+    files: Sequence[FileRecord],
+    made: Assembled,
+) -> None:
+    lines = ["\t".join(example) for example in made.dropped.examples]
+    (workspace / "dropped.tsv").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    (workspace / "report.md").write_text(report(settings, sources, files, made), "utf-8")
+    (workspace / "ATTRIBUTION.md").write_text(attribution(sources), "utf-8")
+
+
+def _nothing_left(sources: Sequence[Source], made: Assembled) -> str:
+    names = ", ".join(str(source.path) for source in sources[:3]) + (" ..." if len(sources) > 3 else "")
+    reasons = ", ".join(
+        f"{count} {reason}" for reason, count in sorted(made.dropped.counts.items()) if reason != "empty_document"
+    )
     if not reasons:
         return f"no text in {names}"
     return f"nothing is left of {names}: dropped {reasons}; see [corpus] min_chars, max_chars, min_hangul"
 
 
-def _report(folder: Path, manifest: Manifest) -> None:
+def _tell(folder: Path, manifest: Manifest) -> None:
     figures = manifest.figures
     rows = [
         (split, *(f"{figures[split][unit]:,}" for unit in ("documents", "sentences", "characters", "bytes")))
         for split in SPLITS
     ]
     table(f"corpus -> {folder}", ("split", "documents", "sentences", "characters", "bytes"), rows)
-    for name, layout in list(figures["layouts"].items())[:5]:
+    for name, layout in list(figures["formats"].items())[:5]:
         say(f"  {name}: read as {layout}")
     for reason, count in figures["dropped"].items():
         say(f"  dropped {count:,} {reason}")
+    for kind, count in figures["personal"].items():
+        say(f"  found {count:,} {kind} (personal data)")
     speed = sum(figures[split]["bytes"] for split in SPLITS) / 1e6 / max(figures["seconds"], 0.01)
-    say(f"  {figures['seconds']:.1f} s, {speed:.1f} MB/s")
+    say(f"  {figures['seconds']:.1f} s, {speed:.1f} MB/s; {folder / 'report.md'} tells more")
     if not figures["heldout"]["documents"]:
         warn("too few documents to hold any out: training will run without evaluation")
 

@@ -13,7 +13,7 @@ from typing import IO
 from pipeline.artifact import Kind
 
 #: What the corpus stage makes.
-CORPUS = Kind("corpus", 1, "make corpus")
+CORPUS = Kind("corpus", 2, "make corpus")
 
 #: The two sides of the split by document.
 SPLITS = ("train", "heldout")

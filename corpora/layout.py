@@ -11,11 +11,11 @@ A file without blank lines whose lines hold one sentence each is one document: t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Literal
 
 from corpora.clean import clean_line
+from corpora.raw import RawDocument
 from corpora.sentences import split_sentences
 from corpora.settings import LayoutSetting
 
@@ -31,15 +31,6 @@ BREAKS = 0.01
 #: A raw document is cut at the next line end after so many characters, so that memory does not grow with a file
 #: that has no blank lines.
 LONGEST_DOCUMENT = 1_000_000
-
-
-@dataclass(frozen=True)
-class RawDocument:
-    """Lines of one document as they stand in a file, and where it starts."""
-
-    lines: tuple[str, ...]
-    source: str
-    first_line: int
 
 
 def detect_layout(lines: Iterable[str]) -> Layout:
@@ -64,20 +55,19 @@ def choose_layout(setting: LayoutSetting, lines: Iterable[str]) -> Layout:
     return detect_layout(lines) if setting == "auto" else setting
 
 
-def raw_documents(lines: Iterable[tuple[int, str]], layout: Layout, source: str) -> Iterator[RawDocument]:
+def raw_documents(lines: Iterable[tuple[int, str]], layout: Layout, source: str, label: str) -> Iterator[RawDocument]:
     """Group numbered lines into raw documents."""
-    held: list[str] = []
-    first = characters = 0
+    markup: Literal["sentences", "paragraphs"] = "sentences" if layout == "sentences" else "paragraphs"
+    held: list[tuple[int, str]] = []
+    characters = 0
     for number, line in lines:
-        if line.strip():
-            if not held:
-                first = number
-            held.append(line)
-            characters += len(line)
-            if layout != "lines" and characters < LONGEST_DOCUMENT:
-                continue
-        if held:
-            yield RawDocument(tuple(held), source, first)
+        # A very long line comes in pieces with one number: they belong together.
+        ends = not line.strip() or (layout == "lines" and held and held[-1][0] != number)
+        if held and (ends or characters >= LONGEST_DOCUMENT):
+            yield RawDocument.of_lines(source, label, held, markup)
             held, characters = [], 0
+        if line.strip():
+            held.append((number, line))
+            characters += len(line)
     if held:
-        yield RawDocument(tuple(held), source, first)
+        yield RawDocument.of_lines(source, label, held, markup)

@@ -3,79 +3,84 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from corpora.clean import clean_line, judge
-from corpora.layout import Layout, RawDocument
+from corpora.clean import Filter, clean_line, shorten_repeats
+from corpora.dedup import Marks, mark
+from corpora.drops import Drops
+from corpora.privacy import PLACEHOLDERS, redact
+from corpora.raw import Batch, Markup, RawDocument
 from corpora.sentences import split_sentences
 from corpora.settings import CorpusSettings
-
-#: Characters of raw text handed to a worker at once: large enough to outweigh the hand-over.
-BATCH_CHARACTERS = 1 << 20
-#: Dropped sentences shown per reason and batch.
-EXAMPLES = 20
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A unit of work: neighbouring raw documents of one file."""
-
-    documents: tuple[RawDocument, ...]
-    layout: Layout
-    settings: CorpusSettings
+from corpora.wikitext import is_disambiguation, to_prose
 
 
 @dataclass
 class Refined:
-    """What became of a batch: documents of sentences, drops by reason, and some dropped sentences to look at."""
+    """What became of raw documents. `places` and `sources` tell where each document stood."""
 
     documents: list[list[str]] = field(default_factory=list)
-    dropped: Counter[str] = field(default_factory=Counter)
-    examples: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def drop(self, reason: str, place: str, sentence: str) -> None:
-        """Count a drop and keep the first few of each reason."""
-        self.dropped[reason] += 1
-        if self.dropped[reason] <= EXAMPLES:
-            self.examples.append((reason, place, sentence[:200]))
-
-
-def batches(documents: Iterable[RawDocument], layout: Layout, settings: CorpusSettings) -> Iterator[Batch]:
-    """Group raw documents into units of about `BATCH_CHARACTERS`."""
-    held: list[RawDocument] = []
-    characters = 0
-    for document in documents:
-        held.append(document)
-        characters += sum(map(len, document.lines))
-        if characters >= BATCH_CHARACTERS:
-            yield Batch(tuple(held), layout, settings)
-            held, characters = [], 0
-    if held:
-        yield Batch(tuple(held), layout, settings)
+    places: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    dropped: Drops = field(default_factory=Drops)
+    #: Personal data found, by kind.
+    personal: Counter[str] = field(default_factory=Counter)
+    #: What duplicates among the documents are told by.
+    marks: Marks = field(default_factory=lambda: mark([], near=False))
 
 
-def refine(batch: Batch) -> Refined:
+def refine(batch: Batch, settings: CorpusSettings) -> Refined:
     """Clean, split and judge every line of a batch."""
     refined = Refined()
-    for raw in batch.documents:
+    keep = Filter(settings)
+    for raw in batch:
         sentences: list[str] = []
-        for place, line in enumerate(raw.lines, raw.first_line):
-            for sentence in _sentences(line, batch.layout):
-                reason = judge(sentence, batch.settings)
+        for place, line in _lines(raw, refined.dropped):
+            for sentence in _sentences(line, raw.markup, settings, refined.personal):
+                reason = _personal(sentence, settings) or keep.judge(sentence)
                 if reason is None:
                     sentences.append(sentence)
                 else:
-                    refined.drop(reason, f"{raw.source}:{place}", sentence)
+                    refined.dropped.add(reason, place, sentence)
         if sentences:
             refined.documents.append(sentences)
+            refined.places.append(" ".join(raw.place().split()))
+            refined.sources.append(" ".join(raw.source.split()))
         else:
-            refined.dropped["empty_document"] += 1
+            refined.dropped.add("empty_document")
+    refined.marks = mark(refined.documents, near=settings.looks_for_near_duplicates)
     return refined
 
 
-def _sentences(line: str, layout: Layout) -> Sequence[str]:
-    cleaned = clean_line(line)
-    if layout == "sentences":
-        return [cleaned] if cleaned else []
-    return split_sentences(cleaned)
+def _lines(raw: RawDocument, dropped: Drops) -> Iterator[tuple[str, str]]:
+    """(place, line) of a document; of wikitext, (place, paragraph)."""
+    if raw.markup != "wikitext":
+        yield from ((raw.place(number), line) for number, line in enumerate(raw.lines))
+        return
+    (markup,) = raw.lines
+    if is_disambiguation(raw.title, markup):
+        dropped.add("disambiguation", raw.place(), raw.title)
+        return
+    prose = to_prose(markup)
+    for reason, text in prose.dropped:
+        dropped.add(reason, raw.place(), " ".join(text.split()))
+    yield from ((raw.place(), paragraph) for paragraph in prose.paragraphs)
+
+
+def _sentences(line: str, markup: Markup, settings: CorpusSettings, personal: Counter[str]) -> Sequence[str]:
+    """Sentences of a line. Personal data goes before the split: a number with dots could be cut in two."""
+    text = shorten_repeats(clean_line(line), settings.max_repeats)
+    if settings.privacy != "keep":
+        text, found = redact(text)
+        if found:
+            personal.update(found)
+    if markup == "sentences":
+        return [text] if text else []
+    return split_sentences(text)
+
+
+def _personal(sentence: str, settings: CorpusSettings) -> str | None:
+    if settings.privacy == "drop" and "[" in sentence and any(mark in sentence for mark in PLACEHOLDERS.values()):
+        return "personal_data"
+    return None

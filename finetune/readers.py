@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from corpora.sources import read_lines
+from corpora.sources.text import read_lines
 from pipeline.errors import InputError
 
 #: Suffix -> how the file is read; `.txt` because NSMC is published as `ratings_train.txt`.

@@ -1,4 +1,4 @@
-"""The worker pool: text work goes through a `concurrent.futures.Executor`, here a pool of processes.
+"""The worker pool: text work goes through a `concurrent.futures.Executor`, here a pool of processes or a Dask cluster.
 
 Results come back in the order of the inputs whatever the number of workers, and only a few inputs are in flight at
 a time, so memory does not grow with the corpus.
@@ -12,11 +12,36 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import islice
 from typing import TypeVar
 
+from pipeline.errors import InputError
+
 Input = TypeVar("Input")
 Output = TypeVar("Output")
+
+#: Inputs handed out for each worker: one at work and enough behind it that none waits.
+_AHEAD = 4
+#: Seconds to wait for a cluster's scheduler.
+_CONNECT = 30
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who does the work: so many processes of this machine, or the Dask cluster behind a scheduler's address."""
+
+    count: int = 1
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """An executor, or None to work in this process, and how many inputs it is handed at once."""
+
+    executor: Executor | None
+    in_flight: int
 
 
 def available_cores() -> int:
@@ -32,30 +57,61 @@ def in_batches(items: Iterable[Input], size: int) -> Iterator[list[Input]]:
 
 
 @contextmanager
-def worker_pool(workers: int) -> Iterator[Executor | None]:
-    """A pool of `workers` processes, or None for one worker: then the work is done in this process."""
-    if workers <= 1:
-        yield None
+def worker_pool(workers: Workers) -> Iterator[Pool]:
+    """The pool that `workers` describes; one worker needs none, the work is done in this process."""
+    if workers.scheduler:
+        with _cluster(workers.scheduler) as pool:
+            yield pool
+        return
+    if workers.count <= 1:
+        yield Pool(None, 1)
         return
     # spawn: a forked child inherits the locks of this process's threads (tokenizers, torch) and can hang on them.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    executor = ProcessPoolExecutor(workers.count, mp_context=multiprocessing.get_context("spawn"))
     try:
-        yield pool
+        yield Pool(executor, _AHEAD * workers.count)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        executor.shutdown(wait=True, cancel_futures=True)
 
 
-def ordered_map(
-    pool: Executor | None, function: Callable[[Input], Output], inputs: Iterable[Input], in_flight: int = 8
-) -> Iterator[Output]:
-    """`map(function, inputs)` through the pool: same order, at most `in_flight` inputs handed out at once."""
-    if pool is None:
+@contextmanager
+def _cluster(address: str) -> Iterator[Pool]:
+    """The workers of a Dask cluster; they need the same Hanbeot, since the output must not depend on who makes it."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError("--scheduler needs Dask: pip install 'hanbeot[dask]'") from None
+    try:
+        client = Client(address, timeout=_CONNECT, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--scheduler {address}: no Dask scheduler answers ({error})") from None
+    with client:
+        here = version("hanbeot")
+        there = client.run(_installed)
+        if not there:
+            raise InputError(f"--scheduler {address}: the cluster has no workers; start some with `dask worker {address}`")
+        for worker, found in there.items():
+            if found != here:
+                raise InputError(f"--scheduler {address}: worker {worker} has Hanbeot {found}, this is {here}")
+        threads = sum(client.nthreads().values())
+        with client.get_executor(pure=False) as executor:
+            yield Pool(executor, _AHEAD * threads)
+
+
+def _installed() -> str:
+    """Asked of a cluster's workers: a worker without Hanbeot cannot even unpickle this."""
+    return version("hanbeot")
+
+
+def ordered_map(pool: Pool, function: Callable[[Input], Output], inputs: Iterable[Input]) -> Iterator[Output]:
+    """`map(function, inputs)` through the pool: same order, at most `pool.in_flight` inputs handed out at once."""
+    if pool.executor is None:
         yield from map(function, inputs)
         return
     waiting: deque[Future[Output]] = deque()
     for item in inputs:
-        waiting.append(pool.submit(function, item))
-        if len(waiting) >= in_flight:
+        waiting.append(pool.executor.submit(function, item))
+        if len(waiting) >= pool.in_flight:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

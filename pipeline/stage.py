@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline.console import fail, say
 from pipeline.errors import InputError
-from pipeline.executor import available_cores
+from pipeline.executor import Workers, available_cores
 from pipeline.recipe import Recipe, load_recipe, shipped_recipes
 
 #: What the operating system reports when a disk or a quota is full, and when a place is not what it should be.
@@ -50,11 +50,19 @@ def stage_parser(module: str, purpose: str) -> argparse.ArgumentParser:
     return parser
 
 
-def workers_flag(parser: argparse.ArgumentParser) -> None:
-    """Add `--workers`, for stages that work on text in parallel. It never changes the output."""
+def workers_flags(parser: argparse.ArgumentParser) -> None:
+    """Add `--workers` and `--scheduler`, for stages that work on text in parallel. They never change the output."""
     parser.add_argument(
         "--workers", type=positive, default=available_cores(), help="worker processes (default: all cores)"
     )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="work on the Dask cluster of this scheduler, for example tcp://host:8786"
+    )
+
+
+def read_workers(arguments: argparse.Namespace) -> Workers:
+    """Who works, as the command line says."""
+    return Workers(arguments.workers, arguments.scheduler)
 
 
 def read_recipe(arguments: argparse.Namespace) -> Recipe:

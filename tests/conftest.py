@@ -13,7 +13,8 @@ import pytest
 
 from corpora.build import build_corpus
 from corpora.settings import CorpusSettings
-from corpora.sources import SAMPLE, find_files
+from corpora.sources.names import SAMPLE, Source, find_sources
+from pipeline.executor import Workers
 from pretrain.examples import build_examples
 from pretrain.settings import ExamplesSettings
 from tokenizer.settings import TokenizerSettings
@@ -26,10 +27,30 @@ hypothesis.settings.load_profile("hanbeot")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 CORPUS = CorpusSettings(
-    layout="auto", min_chars=1, max_chars=2000, min_hangul=0.0, held_out=0.05, shard_megabytes=1, seed=0
+    layout="auto",
+    encoding="utf-8",
+    errors="stop",
+    text_field="text",
+    min_chars=1,
+    max_chars=2000,
+    min_hangul=0.0,
+    max_repeats=0,
+    boilerplate=[],
+    privacy="keep",
+    sentence_copies=0,
+    duplicate_documents=0.0,
+    held_out=0.05,
+    shard_megabytes=1,
+    seed=0,
+    dump_mirror="http://127.0.0.1:1",
 )
 TOKENIZER = TokenizerSettings(vocab_size=3000, min_frequency=2, character_coverage=1.0, unused=4)
 EXAMPLES = ExamplesSettings(block_size=32, short_seq_probability=0.1, nsp_probability=0.5, seed=0)
+
+
+def sources(*names: object, settings: CorpusSettings = CORPUS) -> list[Source]:
+    """The files that `names` stand for, nothing fetched."""
+    return find_sources([str(name) for name in names], settings, Path("no-downloads"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def sample_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The corpus artifact of the sample that ships."""
     folder = tmp_path_factory.mktemp("sample") / "corpus"
-    build_corpus(find_files([SAMPLE]), CORPUS, folder, workers=1)
+    build_corpus(sources(SAMPLE), CORPUS, folder, Workers())
     return folder
 
 
@@ -49,7 +70,7 @@ def sample_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sample_tokenizer(sample_corpus: Path) -> Path:
     """A vocabulary of the sample."""
     folder = sample_corpus.parent / "tokenizer"
-    train_tokenizer(sample_corpus, TOKENIZER, folder, workers=1)
+    train_tokenizer(sample_corpus, TOKENIZER, folder, Workers())
     return folder
 
 

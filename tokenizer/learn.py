@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from corpora.privacy import PLACEHOLDERS
 from pipeline.errors import InputError
 from tokenizer.settings import TokenizerSettings
 from tokenizer.wordpiece import LONGEST_WORD, PREFIX, SPECIAL_TOKENS
@@ -25,13 +26,13 @@ _REPEAT = 1000
 
 
 def learn_vocabulary(words: Mapping[str, int], settings: TokenizerSettings) -> list[str]:
-    """Entries in the order of their ids: special tokens, `[unused]`, single characters, then pieces as they were
-    merged.
+    """Entries in the order of their ids: special tokens, placeholders of personal data, `[unused]`, single characters,
+    then pieces as they were merged.
 
     `words` maps each word to its count. Fewer entries than `vocab_size` come back if the text runs out of pairs that
     occur `min_frequency` times. Raises InputError if the characters alone do not fit.
     """
-    reserved = [*SPECIAL_TOKENS, *(f"[unused{number}]" for number in range(settings.unused))]
+    reserved = [*SPECIAL_TOKENS, *PLACEHOLDERS.values(), *(f"[unused{number}]" for number in range(settings.unused))]
     alphabet = choose_alphabet(words, settings.character_coverage)
     inner = {character: chr(_PRIVATE + place) for place, character in enumerate(sorted(alphabet))}
     outer = {mapped: character for character, mapped in inner.items()}

@@ -16,9 +16,9 @@ from tokenizers import Tokenizer
 from corpora.document import CORPUS, read_documents, shards
 from pipeline.artifact import Figures, Manifest, build, open_artifact, still_there
 from pipeline.console import progress, say, table, warn
-from pipeline.executor import worker_pool
+from pipeline.executor import Workers, worker_pool
 from pipeline.recipe import as_table
-from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser, workers_flag
+from pipeline.stage import artifact_folder, read_recipe, read_workers, run_stage, stage_parser, workers_flags
 from tokenizer.learn import learn_vocabulary
 from tokenizer.quality import Quality, composition, measure
 from tokenizer.settings import TokenizerSettings
@@ -33,13 +33,13 @@ def main(argv: list[str] | None) -> None:
     """Parse the command line, learn the vocabulary if it is not there, say what came out."""
     parser = stage_parser("tokenizer.train", "Learn a WordPiece vocabulary from a corpus.")
     parser.add_argument("--from-corpus", type=Path, help="corpus artifact (default: artifacts/corpus/<name>)")
-    workers_flag(parser)
+    workers_flags(parser)
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     settings = recipe.section("tokenizer", TokenizerSettings)
     corpus = arguments.from_corpus or artifact_folder(arguments, CORPUS.stage, recipe)
     folder = artifact_folder(arguments, TOKENIZER.stage, recipe)
-    manifest, built = train_tokenizer(corpus, settings, folder, arguments.workers)
+    manifest, built = train_tokenizer(corpus, settings, folder, read_workers(arguments))
     if not built:
         say(f"tokenizer: {folder} is up to date")
         return
@@ -63,7 +63,7 @@ def main(argv: list[str] | None) -> None:
         )
 
 
-def train_tokenizer(corpus: Path, settings: TokenizerSettings, folder: Path, workers: int) -> tuple[Manifest, bool]:
+def train_tokenizer(corpus: Path, settings: TokenizerSettings, folder: Path, workers: Workers) -> tuple[Manifest, bool]:
     """The tokenizer artifact learned from a corpus artifact; see `pipeline.artifact.build`."""
     source = open_artifact(corpus, CORPUS)
     key = TOKENIZER.key({"tokenizer": as_table(settings)}, {"corpus": source.content})
@@ -71,7 +71,7 @@ def train_tokenizer(corpus: Path, settings: TokenizerSettings, folder: Path, wor
     def make(workspace: Path) -> Figures:
         train = source.figures["train"]
         with worker_pool(workers) as pool, progress("words", train["sentences"] + train["documents"]) as advance:
-            words = count_words(shards(corpus, "train"), pool, 4 * workers, advance)
+            words = count_words(shards(corpus, "train"), pool, advance)
         say(f"tokenizer: learning {settings.vocab_size:,} entries from {len(words):,} distinct words")
         vocabulary = learn_vocabulary(words, settings)
         tokenizer = build_tokenizer(vocabulary)

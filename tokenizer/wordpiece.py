@@ -11,8 +11,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, processors
+from tokenizers import AddedToken, Tokenizer, decoders, models, processors
 
+from corpora.privacy import PLACEHOLDERS
 from pipeline.artifact import Kind
 from pipeline.errors import InputError
 from tokenizer.normalize import korean_normalizer, word_splitter
@@ -49,6 +50,9 @@ def build_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
         special_tokens=[(CLS, ids[CLS]), (SEP, ids[SEP])],
     )
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    # Found in text and kept whole, as words are that they stand for; not special, so a model learns to predict them.
+    placeholders = [mark for mark in PLACEHOLDERS.values() if mark in ids]
+    tokenizer.add_tokens([AddedToken(mark, normalized=False, special=False) for mark in placeholders])
     return tokenizer
 
 

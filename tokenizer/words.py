@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline.executor import in_batches, ordered_map
+from corpora.privacy import PLACEHOLDERS
+from pipeline.executor import Pool, in_batches, ordered_map
 from tokenizer.normalize import korean_normalizer, word_splitter
 
 #: Lines handed to a worker at once.
 BATCH_LINES = 20_000
 
+_PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))
+
 
 def count_words(
     paths: Sequence[Path],
-    pool: Executor | None,
-    in_flight: int = 8,
+    pool: Pool,
     progress: Callable[[float], None] = lambda lines: None,
 ) -> Counter[str]:
     """How often each word occurs in the lines of `paths`. Special tokens written out in a text count as their parts."""
     words: Counter[str] = Counter()
-    for counted in ordered_map(pool, count_batch, _batches(paths), in_flight):
+    for counted in ordered_map(pool, count_batch, _batches(paths)):
         words.update(counted)
         progress(BATCH_LINES)
     return words
@@ -34,8 +36,10 @@ def count_batch(lines: Sequence[str]) -> Counter[str]:
     eojeols = Counter(eojeol for line in lines for eojeol in line.split())
     words: Counter[str] = Counter()
     for eojeol, count in eojeols.items():
-        for word in split_words(eojeol):
-            words[word] += count
+        # A placeholder has an entry of its own; what is glued to it begins anew, as in the tokenizer.
+        for part in _PLACEHOLDER.split(eojeol) if "[" in eojeol else (eojeol,):
+            for word in split_words(part):
+                words[word] += count
     return words
 
 

@@ -1,17 +1,18 @@
 """Cleaning and judging."""
 
+import dataclasses
+import re
 import unicodedata
+from itertools import groupby
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpora.clean import clean_line, hangul_share, judge
-from corpora.settings import CorpusSettings
+from corpora.clean import Filter, clean_line, hangul_share, shorten_repeats
+from tests.conftest import CORPUS
 
-SETTINGS = CorpusSettings(
-    layout="auto", min_chars=5, max_chars=20, min_hangul=0.5, held_out=0.1, shard_megabytes=1, seed=0
-)
+SETTINGS = dataclasses.replace(CORPUS, min_chars=5, max_chars=20, min_hangul=0.5, boilerplate=["무단 ?전재", "^기사제보"])
 
 
 @pytest.mark.parametrize(
@@ -53,10 +54,16 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
         ("가나 abc", "little_hangul"),
         ("가나다 abc", None),
         ("ㅋㅋㅋㅋㅋ", None),
+        ("가나 [PHONE]", None),
+        ("가나 [OTHER]", "little_hangul"),
+        ("함수 \ufffc는 미분된다.", "hole"),
+        ("무단전재 금지한다.", "boilerplate"),
+        ("기사제보는 이리로.", "boilerplate"),
+        ("우리 기사제보는 저리.", None),
     ],
 )
 def test_judge(sentence: str, reason: str | None) -> None:
-    assert judge(sentence, SETTINGS) == reason
+    assert Filter(SETTINGS).judge(sentence) == reason
 
 
 def test_hangul_share_by_an_obvious_count() -> None:
@@ -64,3 +71,36 @@ def test_hangul_share_by_an_obvious_count() -> None:
     letters = [character for character in text if character.isalpha()]
     hangul = [character for character in letters if "HANGUL" in unicodedata.name(character)]
     assert hangul_share(text) == len(hangul) / len(letters)
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("ㅋㅋㅋㅋㅋㅋ", "ㅋㅋ"),
+        ("ㅋㅋ", "ㅋㅋ"),
+        ("ㅠㅜㅠㅜㅠㅜ", "ㅠㅜㅠㅜ"),
+        ("하하하하 웃음", "하하 웃음"),
+        ("정말!!!!!", "정말!!"),
+        ("10000000원", "10000000원"),
+        ("가 가 가 가", "가 가 가 가"),
+        ("ㅋㅋㅋㅎㅎㅎ", "ㅋㅋㅎㅎ"),
+        ("😀😀😀😀", "😀😀"),
+    ],
+)
+def test_repeats_are_shortened(text: str, short: str) -> None:
+    assert shorten_repeats(text, 2) == short
+    assert shorten_repeats(text, 0) == text
+
+
+@given(st.text("ㅋㅠ가a!1 ", max_size=40), st.integers(1, 4))
+def test_no_character_stands_more_often_and_nothing_else_changes(text: str, most: int) -> None:
+    def runs(of: str) -> list[tuple[str, int]]:
+        return [(key, len(list(group))) for key, group in groupby(of)]
+
+    short = shorten_repeats(text, most)
+    assert all(count <= most for character, count in runs(short) if character not in "1 ")
+    assert shorten_repeats(short, most) == short
+    unpaired = not re.search(r"([^\s\d]{2})\1", text)
+    if unpaired:
+        cut = [(key, count if key in "1 " else min(count, most)) for key, count in runs(text)]
+        assert short == "".join(key * count for key, count in cut)

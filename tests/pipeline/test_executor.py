@@ -1,8 +1,16 @@
 """Results come in order, and little is in flight."""
 
+import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
-from pipeline.executor import in_batches, ordered_map, worker_pool
+import pytest
+
+from corpora.build import build_corpus
+from corpora.sources.names import SAMPLE
+from pipeline.errors import InputError
+from pipeline.executor import Pool, Workers, in_batches, ordered_map, worker_pool
+from tests.conftest import CORPUS, sources
 
 
 def square(number: int) -> int:
@@ -12,8 +20,8 @@ def square(number: int) -> int:
 def test_same_answer_for_any_number_of_workers() -> None:
     expected = [number * number for number in range(30)]
     for workers in (1, 2):
-        with worker_pool(workers) as pool:
-            assert list(ordered_map(pool, square, range(30), in_flight=3)) == expected
+        with worker_pool(Workers(workers)) as pool:
+            assert list(ordered_map(pool, square, range(30))) == expected
 
 
 def test_inputs_are_taken_as_they_are_needed() -> None:
@@ -25,8 +33,8 @@ def test_inputs_are_taken_as_they_are_needed() -> None:
             taken += 1
             yield number
 
-    with worker_pool(2) as pool:
-        results = ordered_map(pool, square, count(), in_flight=4)
+    with worker_pool(Workers(2)) as pool:
+        results = ordered_map(Pool(pool.executor, 4), square, count())
         next(results)
         assert taken <= 5
         results.close()
@@ -35,3 +43,34 @@ def test_inputs_are_taken_as_they_are_needed() -> None:
 def test_batches() -> None:
     assert list(in_batches(range(5), 2)) == [[0, 1], [2, 3], [4]]
     assert list(in_batches([], 2)) == []
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_corpus(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        address = cluster.scheduler_address
+        with worker_pool(Workers(scheduler=address)) as pool:
+            assert pool.in_flight == 8
+            assert list(ordered_map(pool, square, range(30))) == [number * number for number in range(30)]
+        files = sources(SAMPLE)
+        contents = {
+            build_corpus(files, CORPUS, tmp_path / name, workers)[0].content
+            for name, workers in (("here", Workers()), ("two", Workers(2)), ("dask", Workers(scheduler=address)))
+        }
+        assert len(contents) == 1
+        with pytest.raises(InputError, match="nothing is left of"):
+            strict = dataclasses.replace(CORPUS, min_chars=900, max_chars=1000)
+            build_corpus(files, strict, tmp_path / "none", Workers(scheduler=address))
+
+
+def test_no_scheduler_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("pipeline.executor._CONNECT", 1)
+    with (
+        pytest.raises(InputError, match=r"--scheduler tcp://127\.0\.0\.1:1: no Dask scheduler answers"),
+        worker_pool(Workers(scheduler="tcp://127.0.0.1:1")),
+    ):
+        pass

@@ -38,7 +38,8 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, workers: str) -> None:
     assert full.returncode == 2 and "error: no space left to write" in full.stderr, full.stderr
     assert "Traceback" not in full.stderr
     assert read_manifest(tmp_path / "corpus" / "x") == before
-    assert [path.name for path in (tmp_path / "corpus").iterdir() if path.is_dir()] == ["x"]
+    assert {path.name for path in (tmp_path / "corpus").iterdir() if path.is_dir()} == {"x", ".x.parts"}
+    assert not list((tmp_path / "corpus" / ".x.parts").glob("*/")), "only finished parts are kept"
 
 
 @pytest.mark.slow

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from corpora.build import build_corpus
-from corpora.sources import find_files
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
+from pipeline.executor import Workers
 from pretrain.examples import build_examples
 from pretrain.nsp import draw_plan
 from pretrain.prepared import open_prepared
-from tests.conftest import CORPUS, EXAMPLES, TOKENIZER
+from tests.conftest import CORPUS, EXAMPLES, TOKENIZER, sources
 from tokenizer.train import train_tokenizer
 
 
@@ -42,8 +42,8 @@ def test_rebuilt_for_exactly_what_it_depends_on(write, tmp_path: Path) -> None:
     settings = dataclasses.replace(TOKENIZER, vocab_size=200)
 
     def run(source: str, tokenizer=settings, examples=EXAMPLES) -> list[bool]:
-        corpus = build_corpus(find_files([str(write("a.txt", source))]), CORPUS, folders["corpus"], 1)[1]
-        vocabulary = train_tokenizer(folders["corpus"], tokenizer, folders["tokenizer"], 1)[1]
+        corpus = build_corpus(sources(write("a.txt", source)), CORPUS, folders["corpus"], Workers())[1]
+        vocabulary = train_tokenizer(folders["corpus"], tokenizer, folders["tokenizer"], Workers())[1]
         built = build_examples(folders["corpus"], folders["tokenizer"], examples, folders["examples"])[1]
         return [corpus, vocabulary, built]
 
@@ -65,8 +65,8 @@ def test_one_document_is_told_and_the_earlier_artifact_stands(write, tmp_path: P
     one = "하나뿐인 문서의 문장이다.\n그다음 문장이다.\n마지막 문장이다."
     settings = dataclasses.replace(TOKENIZER, vocab_size=120, unused=0)
     for source in (many, one):
-        build_corpus(find_files([str(write("a.txt", source))]), CORPUS, tmp_path / "corpus", 1)
-        train_tokenizer(tmp_path / "corpus", settings, tmp_path / "tokenizer", 1)
+        build_corpus(sources(write("a.txt", source)), CORPUS, tmp_path / "corpus", Workers())
+        train_tokenizer(tmp_path / "corpus", settings, tmp_path / "tokenizer", Workers())
         if source is many:
             before, _ = build_examples(tmp_path / "corpus", tmp_path / "tokenizer", EXAMPLES, tmp_path / "examples")
     with pytest.raises(InputError, match="1 document: "):
@@ -80,8 +80,8 @@ def test_one_document_is_told_and_the_earlier_artifact_stands(write, tmp_path: P
 def test_documents_of_one_sentence(write, tmp_path: Path) -> None:
     text = "\n\n".join(f"문서 {n}에는 문장이 하나다." for n in range(200))
     settings = dataclasses.replace(TOKENIZER, vocab_size=120, unused=0)
-    build_corpus(find_files([str(write("a.txt", text))]), CORPUS, tmp_path / "corpus", 1)
-    train_tokenizer(tmp_path / "corpus", settings, tmp_path / "tokenizer", 1)
+    build_corpus(sources(write("a.txt", text)), CORPUS, tmp_path / "corpus", Workers())
+    train_tokenizer(tmp_path / "corpus", settings, tmp_path / "tokenizer", Workers())
     manifest, _ = build_examples(tmp_path / "corpus", tmp_path / "tokenizer", EXAMPLES, tmp_path / "examples")
     train = read_manifest(tmp_path / "corpus").figures["train"]["documents"]
     assert manifest.figures["pairs"] == train and manifest.figures["random_share"] == 1.0

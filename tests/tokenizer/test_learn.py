@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from corpora.document import shards
+from corpora.privacy import PLACEHOLDERS
 from pipeline.errors import InputError
-from pipeline.executor import worker_pool
+from pipeline.executor import Pool, Workers, worker_pool
 from tokenizer.learn import choose_alphabet, learn_vocabulary
 from tokenizer.quality import composition, measure
 from tokenizer.settings import TokenizerSettings
@@ -55,8 +56,8 @@ def reference(words: dict[str, int], merges: int) -> list[str]:
 
 def test_against_the_obvious_learner() -> None:
     learned = learn_vocabulary(WORDS, settings())
-    assert learned[:7] == [*SPECIAL_TOKENS, "[unused0]", "[unused1]"]
-    assert learned[7:] == reference(WORDS, merges=100)
+    assert learned[:16] == [*SPECIAL_TOKENS, *PLACEHOLDERS.values(), "[unused0]", "[unused1]"]
+    assert learned[16:] == reference(WORDS, merges=100)
     assert {"먹", "##었", "갔다", "##고", "."} <= set(learned)
 
 
@@ -74,7 +75,7 @@ def test_coverage_cuts_the_rarest_characters() -> None:
 
 def test_characters_that_do_not_fit_are_told() -> None:
     words = {chr(0xAC00 + number): 2 for number in range(100)}
-    with pytest.raises(InputError, match=r"100 single characters .* 7 reserved .* do not fit; raise vocab_size"):
+    with pytest.raises(InputError, match=r"100 single characters .* 16 reserved .* do not fit; raise vocab_size"):
         learn_vocabulary(words, settings())
 
 
@@ -89,7 +90,7 @@ def count_words_of(text: str) -> list[str]:
 
 
 def test_more_entries_than_the_text_can_fill(sample_corpus: Path, tmp_path: Path) -> None:
-    manifest, _ = train_tokenizer(sample_corpus, settings(vocab_size=50_000), tmp_path / "out", workers=1)
+    manifest, _ = train_tokenizer(sample_corpus, settings(vocab_size=50_000), tmp_path / "out", workers=Workers())
     size = manifest.figures["vocab_size"]
     assert 3000 < size < 50_000
     assert len((tmp_path / "out" / "vocab.txt").read_text("utf-8").splitlines()) == size
@@ -97,8 +98,8 @@ def test_more_entries_than_the_text_can_fill(sample_corpus: Path, tmp_path: Path
 
 def test_counting_does_not_depend_on_workers(sample_corpus: Path) -> None:
     paths = shards(sample_corpus, "train")
-    with worker_pool(2) as pool:
-        assert count_words(paths, pool) == count_words(paths, None)
+    with worker_pool(Workers(2)) as pool:
+        assert count_words(paths, pool) == count_words(paths, Pool(None, 1))
 
 
 SCRIPT = """
@@ -125,7 +126,7 @@ def test_the_same_bytes_whatever_the_hash_seed_and_threads(tmp_path: Path) -> No
 def test_an_artifact_is_byte_identical(sample_corpus: Path, sample_tokenizer: Path, tmp_path: Path) -> None:
     from tests.conftest import TOKENIZER
 
-    train_tokenizer(sample_corpus, TOKENIZER, tmp_path / "again", workers=2)
+    train_tokenizer(sample_corpus, TOKENIZER, tmp_path / "again", workers=Workers(2))
     for path in sample_tokenizer.iterdir():
         if path.name != "manifest.json":
             assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()

@@ -1,0 +1,315 @@
+"""Sentence splitters compared: our rule, kss and kiwi, on hard cases, on real text, by speed and on hostile lines.
+
+    python benchmarks/sentences.py [--data FOLDER] [--splitters rule kss kiwi] [--limit 60] [--failures]
+
+`FOLDER` holds kowiki-00.txt .. kowiki-02.txt, law.txt and reviews.txt, plain or as .xz; the text itself is not ours to
+ship, so benchmarks/sentence_sample.json names lines, their sha256 and the hand-checked boundaries. Without the folder
+the real part is left out. kss and kiwipiepy are looked for and never required: pip install kss==6.0.6 kiwipiepy.
+
+A boundary is the number of characters before it, white space not counted, so that it does not matter who strips what.
+Boundaries that the sample calls undecided are counted neither for nor against.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import importlib
+import importlib.metadata
+import io
+import json
+import lzma
+import multiprocessing
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from corpora.sentences import split_sentences
+from pipeline.console import say, table
+from pipeline.errors import InputError
+from pipeline.stage import positive, run_stage
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CASES = REPOSITORY / "tests" / "corpora" / "sentence_cases.txt"
+SAMPLE = Path(__file__).with_name("sentence_sample.json")
+#: kss without a backend's name takes pecab where no mecab is installed: the same answers, slower.
+SPLITTERS = ("rule", "kss", "kss-fast", "kss-punct", "kiwi")
+#: Seconds of running text that the speed of each splitter is measured on, and the most text for it.
+SPEED_SECONDS = 10.0
+SPEED_BYTES = 4_000_000
+#: Lines of one kind only, repeated to a length.
+HOSTILE = {
+    "ordinary text": "비가 많이 와서 길이 젖었다. 우산은 집에 있었고 나는 밖에 있었다! ",
+    "no punctuation": "비가 많이 와서 길이 젖고 우산은 집에 있고 나는 밖에 있는데 ",
+    "no spaces": "가나다라마바사",
+    "all dots": ".",
+    "dots, spaced": ". ",
+    "open quotes": "“",
+    "alternating quotes": "\"'",
+    "digits and dots": "1.2. 3",
+    "final endings": "다요죠까 ",
+    "jamo and marks": "ㅋㅋ ^^ ~! ",
+}
+
+Splitter = Callable[[str], list[str]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A paragraph and where its sentences end, in characters without white space."""
+
+    group: str
+    text: str
+    boundaries: frozenset[int]
+    undecided: frozenset[int] = frozenset()
+
+
+@dataclass
+class Score:
+    """Counts over paragraphs: right, given and wanted boundaries; paragraphs, and those exactly right."""
+
+    right: int = 0
+    given: int = 0
+    wanted: int = 0
+    paragraphs: int = 0
+    exact: int = 0
+
+    def add(self, case: Case, answer: frozenset[int]) -> bool:
+        """Count one paragraph, and say whether it is exactly right."""
+        given = answer - case.undecided
+        self.right += len(given & case.boundaries)
+        self.given += len(given)
+        self.wanted += len(case.boundaries)
+        self.paragraphs += 1
+        self.exact += given == case.boundaries
+        return given == case.boundaries
+
+    def cells(self) -> tuple[str, ...]:
+        """Precision, recall, F1 and the share of paragraphs exactly right."""
+        precision, recall = self.right / max(self.given, 1), self.right / max(self.wanted, 1)
+        f1 = 2 * self.right / max(self.given + self.wanted, 1)
+        return f"{precision:.1%}", f"{recall:.1%}", f"{f1:.1%}", f"{self.exact / max(self.paragraphs, 1):.1%}"
+
+
+def ends(sentences: Sequence[str]) -> frozenset[int]:
+    """The boundaries between sentences.
+
+    >>> sorted(ends(["비가 왔다.", "갈까?", "가자."]))
+    [5, 8]
+    """
+    return frozenset(list(accumulate(len("".join(sentence.split())) for sentence in sentences))[:-1])
+
+
+def held_out(text: str) -> bool:
+    """Whether a hard case belongs to the third that no rule was tuned on; told from its text alone."""
+    return hashlib.sha256(text.encode()).digest()[0] % 3 == 0
+
+
+def read_cases(path: Path) -> list[Case]:
+    """The hard cases of a file: `|` at each boundary, `# group` lines, `##` comments."""
+    cases: list[Case] = []
+    group = ""
+    for line in path.read_text("utf-8").splitlines():
+        if line.startswith("# "):
+            group = line[2:]
+        elif line.strip() and not line.startswith("#"):
+            text = line.replace(" | ", " ").replace("|", "")
+            cases.append(Case(group, text, ends(line.split("|"))))
+    return cases
+
+
+def read_sample(path: Path, folder: Path) -> list[Case]:
+    """The real paragraphs whose lines and boundaries `path` names; their lines are joined by a space."""
+    items = json.loads(path.read_text("utf-8"))
+    lines = {
+        name: _lines(folder, name, {number for item in items if item["file"] == name for number in item["lines"]})
+        for name in sorted({item["file"] for item in items})
+    }
+    cases = []
+    for item in items:
+        found = lines[item["file"]]
+        text = " ".join(found.get(number, "") for number in item["lines"])
+        if hashlib.sha256(text.encode()).hexdigest() != item["sha256"]:
+            place = f"{item['file']}: line {item['lines'][0]}"
+            raise InputError(f"{place} is not the text that {path.name} was made from; take the files it names")
+        cases.append(Case(item["source"], text, frozenset(item["boundaries"]), frozenset(item.get("undecided", ()))))
+    return cases
+
+
+def _lines(folder: Path, name: str, numbers: set[int]) -> dict[int, str]:
+    path = folder / name
+    if path.exists():
+        stream = path.open(encoding="utf-8", newline="\n")
+    elif path.with_name(f"{name}.xz").exists():
+        stream = lzma.open(path.with_name(f"{name}.xz"), "rt", encoding="utf-8", newline="\n")
+    else:
+        raise InputError(f"{folder}: neither {name} nor {name}.xz is there; leave --data out to do without real text")
+    with stream:
+        return {number: line.rstrip("\n") for number, line in enumerate(stream, 1) if number in numbers}
+
+
+def load(name: str) -> Splitter:
+    """The splitter of that name; raises ImportError if its package is missing."""
+    if name == "rule":
+        return split_sentences
+    if name == "kiwi":
+        kiwi = importlib.import_module("kiwipiepy").Kiwi(num_workers=1)
+        return lambda text: [sentence.text for sentence in kiwi.split_into_sents(text)]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        split = importlib.import_module("kss").Kss("split_sentences")
+    backend = {"kss": "pecab", "kss-fast": "fast", "kss-punct": "punct"}[name]
+    return lambda text: list(split(text, backend=backend, num_workers=1))
+
+
+def score(split: Splitter, cases: Iterable[Case], failures: str = "") -> tuple[dict[str, Score], int]:
+    """Scores by group, and of how many paragraphs the splitter changed the text, which count as not split.
+
+    With `failures`, every paragraph that is not exactly right is printed under that heading.
+    """
+    scores: dict[str, Score] = {}
+    changed = 0
+    for case in cases:
+        sentences = split(case.text)
+        whole = "".join("".join(sentences).split()) == "".join(case.text.split())
+        changed += not whole
+        right = scores.setdefault(case.group, Score()).add(case, ends(sentences) if whole else frozenset())
+        if failures and not right:
+            say(f"{failures}, {case.group}: {' | '.join(sentences)}")
+    return scores, changed
+
+
+def total(scores: Iterable[Score]) -> Score:
+    """The sum of scores."""
+    whole = Score()
+    for part in scores:
+        for field in ("right", "given", "wanted", "paragraphs", "exact"):
+            setattr(whole, field, getattr(whole, field) + getattr(part, field))
+    return whole
+
+
+def quality(splitters: dict[str, Splitter], title: str, cases: Sequence[Case], failures: bool = False) -> None:
+    """Print one table: all, and by group."""
+    rows = []
+    for name, split in splitters.items():
+        scores, changed = score(split, cases, f"{name}, {title}" if failures else "")
+        whole = total(scores.values())
+        rows.append(("all", name, str(whole.paragraphs), *whole.cells()))
+        rows += [(group, name, str(part.paragraphs), *part.cells()) for group, part in scores.items()]
+        if changed:
+            say(f"{name} changed the text of {changed} paragraphs ({title}); they count as not split")
+    order = list(dict.fromkeys(row[0] for row in rows))
+    rows.sort(key=lambda row: order.index(row[0]))
+    table(title, ("group", "splitter", "paragraphs", "precision", "recall", "F1", "exact"), rows, stdout=True)
+
+
+def running_text(folder: Path | None) -> list[str]:
+    """Paragraphs to measure speed on: of Wikipedia if it is there, else of the sample corpus that ships."""
+    if folder:
+        joined = "\n".join(_lines(folder, "kowiki-00.txt", set(range(1, 40_000))).values())
+    else:
+        files = sorted((REPOSITORY / "corpora" / "sample").glob("*.txt"))
+        joined = "\n\n".join(path.read_text("utf-8") for path in files)
+    return [document.replace("\n", " ") for document in joined.split("\n\n")]
+
+
+def megabytes_a_second(split: Splitter, paragraphs: Sequence[str]) -> float:
+    """Million bytes of UTF-8 a second, over at most `SPEED_SECONDS` and `SPEED_BYTES`; the text's start warms up."""
+    split(paragraphs[0])
+    done, began = 0, time.perf_counter()
+    for paragraph in paragraphs:
+        split(paragraph)
+        done += len(paragraph.encode())
+        if done > SPEED_BYTES or time.perf_counter() - began > SPEED_SECONDS:
+            break
+    return done / (time.perf_counter() - began) / 1e6
+
+
+def hostile_line(unit: str, size: int) -> str:
+    """One line of about `size` bytes."""
+    return (unit * (size // len(unit.encode()) + 1)).strip()
+
+
+def _timed(name: str, line: str, pipe: Connection) -> None:
+    split = load(name)
+    split("비가 왔다. 길이 젖었다.")
+    pipe.send(0.0)
+    began = time.perf_counter()
+    split(line)
+    pipe.send(time.perf_counter() - began)
+
+
+def seconds_within(name: str, line: str, limit: float) -> float | None:
+    """Seconds for one line in a process of its own, or None if it takes longer than `limit` or dies."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_timed, args=(name, line, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        ours.recv()
+        return float(ours.recv()) if ours.poll(limit) else None
+    except EOFError:
+        return None
+    finally:
+        process.kill()
+        process.join()
+
+
+def hostile(name: str, limit: float) -> list[tuple[str, ...]]:
+    """Rows (kind, splitter, 0.25 MB, 1 MB, their ratio); 1 MB is not tried where a quarter was too much."""
+    rows = []
+    for kind, unit in HOSTILE.items():
+        quarter = seconds_within(name, hostile_line(unit, 250_000), limit)
+        whole = None if quarter is None else seconds_within(name, hostile_line(unit, 1_000_000), limit)
+        told = [f"> {limit:g} s" if found is None else f"{found:.2f} s" for found in (quarter, whole)]
+        ratio = f"{whole / max(quarter, 1e-9):.1f}" if whole is not None and quarter is not None else "-"
+        rows.append((kind, name, *told, ratio))
+    return rows
+
+
+def main(argv: list[str] | None) -> None:
+    """Print every table."""
+    parser = argparse.ArgumentParser(description="Sentence splitters compared.")
+    parser.add_argument("--data", type=Path, help="folder with kowiki-00.txt ... (or .xz); without it, no real text")
+    parser.add_argument("--splitters", nargs="+", choices=SPLITTERS, default=["rule", "kss", "kiwi"])
+    parser.add_argument("--limit", type=positive, default=60, help="seconds for one hostile line (default: 60)")
+    parser.add_argument("--failures", action="store_true", help="print the paragraphs that are not exactly right")
+    parser.add_argument("--no-hostile", action="store_true", help="leave the hostile lines out, which take minutes")
+    arguments = parser.parse_args(argv)
+    splitters: dict[str, Splitter] = {}
+    for name in arguments.splitters:
+        try:
+            splitters[name] = load(name)
+        except ImportError as error:
+            say(f"{name} is left out: {error}")
+    say(f"kss {_version('kss')}, kiwipiepy {_version('kiwipiepy')}; kss is its pecab backend")
+    cases = read_cases(CASES)
+    quality(splitters, "hard cases, all", cases, arguments.failures)
+    for title, part in (("tuned", False), ("held out", True)):
+        few = [Case("", case.text, case.boundaries) for case in cases if held_out(case.text) == part]
+        quality(splitters, f"hard cases, {title}", few)
+    if arguments.data:
+        quality(splitters, "real text", read_sample(SAMPLE, arguments.data), arguments.failures)
+    else:
+        say("no --data: real text is left out")
+    paragraphs = running_text(arguments.data)
+    speeds = [(name, f"{megabytes_a_second(split, paragraphs):.3f}") for name, split in splitters.items()]
+    table("running text", ("splitter", "MB/s"), speeds, stdout=True)
+    if not arguments.no_hostile:
+        rows = [row for name in splitters for row in hostile(name, arguments.limit)]
+        table("one line", ("kind", "splitter", "0.25 MB", "1 MB", "ratio"), rows, stdout=True)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
+if __name__ == "__main__":
+    run_stage(main)

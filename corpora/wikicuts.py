@@ -1,0 +1,383 @@
+"""What is done to a page's markup before the parser sees it, each step in time linear in the page.
+
+MediaWiki itself takes comments and tags such as `<ref>` out before it looks at links and templates, so this comes
+first here too. It also makes the parser safe and fast: on an opening mark that is never closed mwparserfromhell reads on
+to the end of the page and comes back, once for each (100 kB of `{{a|` take it three minutes), and most of a page is
+templates that show no prose. What is left for it has only marks that close.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+
+from corpora.wikinames import (
+    BLOCK_TAGS,
+    BREAK,
+    CATEGORY_SPACES,
+    CLOSER,
+    DROPPED_TAGS,
+    FILE_SPACES,
+    FLOATING,
+    FORMULA,
+    FORMULA_TAGS,
+    FORMULAS,
+    FUNCTIONS,
+    HEADING,
+    HIDE,
+    HOLE,
+    ITEM,
+    ITEM_TAGS,
+    JOINED,
+    KEPT_TAGS,
+    LANGUAGE,
+    LANGUAGES,
+    LINE,
+    LITERAL,
+    NOTE,
+    NOTE_FAMILY,
+    NOTES,
+    OPENER,
+    SHOWN,
+    SKIPPED_SECTIONS,
+    STAND_INS,
+    template_name,
+)
+
+#: Templates and links are kept so deep inside one another. Nothing on a real page comes near.
+_DEEPEST = 12
+
+_FOREIGN = re.compile(f"[{STAND_INS}\ufffc\r]")
+_HEADING = re.compile(r"^(=[^\n]*=|==[^\n]*)[^\S\n]*$", re.MULTILINE)
+_MARKS_IN_HEADING = re.compile(r"<[^<>]*>|\[\[(?:[^\[\]|]*\|)?|\]\]|\{\{[^{}]*\}\}|'{2,}|[\s:.]|^[\dIVX]+\.|[\[\]]")
+_TAG = re.compile(r"<(/?)([a-zA-Z]+[1-6]?)\b([^<>]*)>")
+_REF = re.compile(r"<ref\b[^<>]*(?<!/)>|</ref\s*>", re.IGNORECASE)
+_SCRIPT = re.compile(r"<(su[bp])>\s*([-+−0-9]{1,6})\s*</\1>", re.IGNORECASE)
+_SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
+_SUBSCRIPT = str.maketrans("0123456789+-−", "₀₁₂₃₄₅₆₇₈₉₊₋₋")
+_TABLE = re.compile(r"[\s:*#]*\{\|(?!\})")
+# |}} ends a template, |}}} a table at a template's end.
+_TABLE_END = re.compile(r"\s*\|\}(?!\}(?!\}))")
+_TOKEN = re.compile(rf"\{{\{{+|\}}\}}+|\[\[(?!\[)|\]\]|\n[^\S\n]*\n|{HEADING}")
+_LINK = re.compile(r"\s*([^|:]{1,20}?)\s*:")
+_LONG_TEMPLATE = 200
+_BOLD_AFTER = re.compile(rf"^[{HOLE}{NOTE} ]+(?=''')", re.MULTILINE)
+_WEB = re.compile(r"\[(?:(?:https?|ftps?):)?//[^\s\[\]]*+[^\S\n]*+([^\[\]\n]*+)(\]?)")
+_ADDRESS = re.compile(r"(?<![a-zA-Z])(?:https?|ftps?)://[^\s\[\]{}|<>\"'가-힣()]*+")
+_SWITCH = re.compile(r"__[A-Z가-힣]{2,30}__")
+_LIST_MARKS = re.compile(r"^[^\S\n]*+[*#:;][*#:; \t]*+", re.MULTILINE)
+_RULE = re.compile(r"^-{4,}", re.MULTILINE)
+_LINES = re.compile(rf"{LINE}\s*(?:{LINE}\s*)+")
+
+
+def prepare(markup: str) -> tuple[str, list[tuple[str, str]]]:
+    """Markup in which only links, kept templates and entities are left for the parser; and what was taken out."""
+    dropped: list[tuple[str, str]] = []
+    text = _FOREIGN.sub("", markup)
+    text = cut_comments(text, dropped)
+    text = _sections(text, dropped)
+    text = _tags(text).replace("<", "<".translate(HIDE))
+    text = _tables(text)
+    text = _brackets(text)
+    text = _BOLD_AFTER.sub("", text)
+    text = _WEB.sub(_web_label, text)
+    text = _ADDRESS.sub(HOLE, text)
+    if "__" in text:
+        text = _SWITCH.sub("", text)
+    text = _RULE.sub(BREAK, text)
+    return _LINES.sub(BREAK, _LIST_MARKS.sub(ITEM, text)).replace(LINE, " "), dropped
+
+
+def cut_comments(text: str, dropped: list[tuple[str, str]]) -> str:
+    """Without comments; one that has a line to itself goes with the line, and one that never closes takes the rest."""
+    begin = text.find("<!--")
+    if begin < 0:
+        return text
+    pieces, place = [], 0
+    while begin >= 0:
+        pieces.append(text[place:begin])
+        end = text.find("-->", begin + 4)
+        if end < 0:
+            dropped.append(("broken_markup", text[begin : begin + _LONG_TEMPLATE]))
+            return "".join(pieces)
+        place = end + 3
+        if text[begin - 1 : begin] in ("", "\n") and text[place : place + 1] == "\n":
+            place += 1
+        begin = text.find("<!--", place)
+    pieces.append(text[place:])
+    return "".join(pieces)
+
+
+def _sections(text: str, dropped: list[tuple[str, str]]) -> str:
+    """Headings become marks; sections that hold no prose go, with those below them."""
+    pieces, place, skipping = [], 0, 0
+    for match in _HEADING.finditer(text):
+        line = match[1].strip()
+        level = min(len(line) - len(line.lstrip("=")), len(line) - len(line.rstrip("=")) or 6, 6)
+        if not skipping:
+            pieces.append(text[place : match.start()])
+        place = match.end()
+        if skipping and level > skipping:
+            continue
+        title = line.strip("= \t")
+        skipping = level if _holds_no_prose(title) else 0
+        if skipping:
+            dropped.append(("skipped_section", title))
+        pieces.append(f"\n{HEADING}\n")
+    if not skipping:
+        pieces.append(text[place:])
+    return "".join(pieces)
+
+
+def _holds_no_prose(heading: str) -> bool:
+    if len(heading) > 100:
+        return False
+    bare = _MARKS_IN_HEADING.sub("", heading).casefold()
+    return bare in SKIPPED_SECTIONS or all(part in SKIPPED_SECTIONS for part in JOINED.split(bare))
+
+
+def _tags(text: str) -> str:
+    """Without tags that the wiki knows. `<The Sun>`, the title of a song, is none."""
+    text = _SCRIPT.sub(_script, text)
+    pieces: list[str] = []
+    place, unclosed = 0, set[str]()
+    while match := _TAG.search(text, place):
+        pieces.append(text[place : match.start()])
+        place = match.end()
+        closing, name, rest = match[1], match[2].lower(), match[3]
+        if closing or rest.endswith("/"):
+            pieces.append(_mark(match[0], name, bool(closing)))
+        elif match[2][0].isupper() and (name in unclosed or not _closing(text, name, place)):
+            unclosed.add(name)
+            pieces.append(match[0])
+        elif name == "ref":
+            end = _REF.search(text, place) if name not in unclosed else None
+            if end is None or not end[0].startswith("</"):
+                # Read on: what the note says would otherwise be lost with the sentences up to the next note's end.
+                pieces.append(OPENER)
+                if end is None:
+                    unclosed.add(name)
+            else:
+                pieces.append(NOTE)
+                place = end.end()
+        elif name in FORMULA_TAGS or name in DROPPED_TAGS or name == "nowiki":
+            end = None if name in unclosed else _closing(text, name, place)
+            if end is None:
+                unclosed.add(name)
+                pieces.append(_mark(match[0], name, closing=False))
+            else:
+                pieces.append(_content_mark(name, text[place : end.start()]))
+                place = end.end()
+        else:
+            pieces.append(_mark(match[0], name, closing=False))
+    pieces.append(text[place:])
+    return "".join(pieces)
+
+
+def _closing(text: str, name: str, place: int) -> re.Match[str] | None:
+    """The tag that ends what `name` began before `place`; tables hold tables."""
+    depth = 1
+    pattern = rf"<(/?){name}\b[^<>]*>" if name == "table" else rf"<(/){name}\s*>"
+    for match in re.compile(pattern, re.IGNORECASE).finditer(text, place):
+        depth += -1 if match[1] else 1
+        if not depth:
+            return match
+    return None
+
+
+def _mark(tag: str, name: str, closing: bool) -> str:
+    """What is left of a tag alone."""
+    if name == "br":
+        return LINE
+    if name in BLOCK_TAGS:
+        return BREAK
+    if name in ITEM_TAGS:
+        return "" if closing else f"{BREAK}\n{ITEM}"
+    if name == "ref":
+        return CLOSER if closing else NOTE
+    return "" if name in KEPT_TAGS or name in DROPPED_TAGS or name in FORMULA_TAGS or name == "nowiki" else tag
+
+
+def _content_mark(name: str, content: str) -> str:
+    """What is left of a tag that went with its content."""
+    if name == "nowiki":
+        return content.translate(HIDE)
+    if name in FORMULA_TAGS:
+        # Code of several lines stands for itself.
+        return BREAK if "\n" in content.strip() and name in ("source", "syntaxhighlight") else FORMULA
+    return NOTE if name in ("rt", "rp") else BREAK
+
+
+def _script(match: re.Match[str]) -> str:
+    return match[2].translate(_SUPERSCRIPT if match[1].lower() == "sup" else _SUBSCRIPT)
+
+
+def _tables(text: str) -> str:
+    """Without `{| ... |}`. Of a table that does not end in its section only the lines that look like one go."""
+    if "{|" not in text:
+        return text
+    lines: list[str] = []
+    inside: list[str] = []
+    depth = 0
+    for line in text.split("\n"):
+        if _TABLE.match(line):
+            depth += 1
+            inside.append("|")
+        elif not depth:
+            lines.append(line)
+        elif line == HEADING:
+            lines += [*_prose_of(inside), line]
+            depth, inside = 0, []
+        elif end := _TABLE_END.match(line):
+            depth -= 1
+            inside.append("|")
+            if not depth:
+                lines += ["", line[end.end() :]]
+                inside = []
+        else:
+            inside.append(line)
+    return "\n".join([*lines, *_prose_of(inside)])
+
+
+def _prose_of(table: list[str]) -> Iterator[str]:
+    return (line for line in table if not line.lstrip().startswith(("|", "!")))
+
+
+class _Frame:
+    """An opening mark that waits for its end."""
+
+    __slots__ = ("count", "depth", "index", "kind")
+
+    def __init__(self, kind: str, count: int, index: int) -> None:
+        self.kind, self.count, self.index = kind, count, index
+        self.depth = 0
+
+
+class _Matcher:
+    """Matches `{{ }}` and `[[ ]]` with a stack; `pieces[frame.index]` is the opening mark, what follows is inside."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.frames: list[_Frame] = []
+        self.templates = 0
+
+    def open(self, kind: str, count: int) -> None:
+        self.frames.append(_Frame(kind, count, len(self.pieces)))
+        self.pieces.append(OPENER)
+        self.templates += kind == "{"
+
+    def give_up(self, kinds: str) -> None:
+        """Forget the innermost frames of these kinds: their opening marks stay as what they stand for."""
+        while self.frames and self.frames[-1].kind in kinds:
+            self.templates -= self.frames.pop().kind == "{"
+
+    def close_link(self) -> None:
+        if not self.frames or self.frames[-1].kind != "[":
+            self.pieces.append(CLOSER)
+            return
+        frame = self.frames[-1]
+        frame.count = 0
+        self._replace(frame, _link(self._content(frame)))
+
+    def close_templates(self, count: int) -> None:
+        while count >= 2 and self.templates:
+            self.give_up("[")
+            frame = self.frames[-1]
+            size = 3 if min(count, frame.count) >= 3 else 2
+            count -= size
+            frame.count -= size
+            shown = _template(self._content(frame)) if size == 2 else NOTE
+            if frame.count == 1:
+                shown, frame.count = "{" + shown, 0
+            self.templates -= not frame.count
+            self._replace(frame, shown)
+        if count:
+            self.pieces.append(CLOSER if count >= 2 else "}")
+
+    def _content(self, frame: _Frame) -> str:
+        return "".join(self.pieces[frame.index + 1 :])
+
+    def _replace(self, frame: _Frame, shown: str) -> None:
+        """Put what is shown of a frame in its place."""
+        depth = frame.depth + 1 if "{{" in shown or "[[" in shown else 0
+        if depth > _DEEPEST:
+            shown, depth = OPENER, 0
+        if frame.count:
+            self.pieces[frame.index + 1 :] = [shown]
+            frame.depth = depth
+            return
+        self.pieces[frame.index :] = [shown]
+        self.frames.pop()
+        if self.frames:
+            self.frames[-1].depth = max(self.frames[-1].depth, depth)
+
+
+def _brackets(text: str) -> str:
+    """Without templates and links that show no prose; marks without a partner are replaced by stand-ins."""
+    matcher, place = _Matcher(), 0
+    for match in _TOKEN.finditer(text):
+        matcher.pieces.append(text[place : match.start()])
+        place = match.end()
+        token = match[0]
+        if token == "[[":
+            matcher.open("[", 2)
+        elif token == "]]":
+            matcher.close_link()
+        elif token[0] == "{":
+            matcher.open("{", len(token))
+        elif token[0] == "}":
+            matcher.close_templates(len(token))
+        else:
+            # A link ends in its paragraph, a template in its section: so what one lost mark spoils has an end.
+            matcher.give_up("[" if token[0] == "\n" else "[{")
+            matcher.pieces.append("\n\n")
+    matcher.pieces.append(text[place:])
+    return "".join(matcher.pieces)
+
+
+def _template(content: str) -> str:
+    """What is left for the parser of a template without its braces."""
+    head = content.partition("|")[0]
+    if len(head) > _LONG_TEMPLATE:
+        return BREAK
+    name = template_name(head)
+    if name in SHOWN or LANGUAGE.fullmatch(name):
+        return f"{{{{{content}}}}}"
+    if name in LITERAL:
+        return LITERAL[name]
+    if name in NOTES or NOTE_FAMILY.fullmatch(name):
+        return NOTE
+    if name in FORMULAS:
+        return FORMULA
+    for function in FUNCTIONS:
+        if name.startswith(function):
+            return head.partition(":")[2].strip()
+    return BREAK if len(content) > _LONG_TEMPLATE or "\n" in content.strip() else HOLE
+
+
+def _link(content: str) -> str:
+    """What is left for the parser of a link without its brackets."""
+    space = _LINK.match(content)
+    if space:
+        name = space[1].casefold()
+        if name in FILE_SPACES:
+            return NOTE if "\n" in content or FLOATING.search(content) else HOLE
+        if name in CATEGORY_SPACES or name in LANGUAGES:
+            return NOTE
+    return f"[[{content}]]"
+
+
+def _web_label(match: re.Match[str]) -> str:
+    if not match[2]:
+        return OPENER + match[1]
+    return match[1].strip() or NOTE
+
+
+def unescape(entity: str) -> str:
+    """The character of an HTML entity; a stand-in of ours cannot be smuggled in.
+
+    >>> unescape("&amp;"), unescape("&#xE000;")
+    ('&', '')
+    """
+    return _FOREIGN.sub("", html.unescape(entity))
