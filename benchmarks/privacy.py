@@ -4,8 +4,8 @@
 
 On the test set: recall and precision by kind (a datum counts when kind, beginning and end are right) and what was
 missed. On each FILE of text, its lines cleaned first: findings by kind, for a million bytes, and the speed of `redact`
-beside that of one search for a character. Whether a finding in a file is a true one is for the eye: `--show N` lists N of each kind, drawn evenly, with
-30 characters on both sides.
+beside that of one search for a character. Whether a finding in a file is a true one is for the eye: `--show N` lists N
+of each kind, drawn evenly, with 30 characters on both sides.
 """
 
 from __future__ import annotations
@@ -104,11 +104,19 @@ def _report_cases(path: Path) -> None:
     cases = read_cases(path)
     score = judge_cases(cases)
     rows = [
-        (kind, score.there[kind], score.hit[kind], f"{score.recall(kind):.1%}", f"{score.precision(kind):.1%}")
+        (
+            kind,
+            str(score.there[kind]),
+            str(score.hit[kind]),
+            f"{score.recall(kind):.1%}",
+            f"{score.precision(kind):.1%}",
+        )
         for kind in PLACEHOLDERS
     ]
     total = (sum(score.there.values()), sum(score.hit.values()), sum(score.found.values()))
-    rows.append(("all", total[0], total[1], f"{total[1] / total[0]:.1%}", f"{total[1] / max(total[2], 1):.1%}"))
+    rows.append(
+        ("all", str(total[0]), str(total[1]), f"{total[1] / total[0]:.1%}", f"{total[1] / max(total[2], 1):.1%}")
+    )
     negatives = sum(not case.expected for case in cases)
     title = f"{path.name}: {len(cases)} cases, {negatives} without personal data"
     table(title, ("kind", "data", "found", "recall", "precision"), rows, stdout=True)

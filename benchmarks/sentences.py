@@ -4,7 +4,8 @@
 
 `FOLDER` holds kowiki-00.txt .. kowiki-02.txt, law.txt and reviews.txt, plain or as .xz; the text itself is not ours to
 ship, so benchmarks/sentence_sample.json names lines, their sha256 and the hand-checked boundaries. Without the folder
-the real part is left out. kss and kiwipiepy are looked for and never required: pip install kss==6.0.6 kiwipiepy.
+the real part is left out. kss and kiwipiepy are looked for and never required. kss stands for its pecab backend (what
+it takes by itself where no mecab is installed); kss-fast and kss-punct are its backends of those names.
 
 A boundary is the number of characters before it, white space not counted, so that it does not matter who strips what.
 Boundaries that the sample calls undecided are counted neither for nor against.
@@ -13,15 +14,13 @@ Boundaries that the sample calls undecided are counted neither for nor against.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import importlib
-import importlib.metadata
-import io
 import json
 import lzma
 import multiprocessing
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -36,7 +35,6 @@ from pipeline.stage import positive, run_stage
 REPOSITORY = Path(__file__).resolve().parents[1]
 CASES = REPOSITORY / "tests" / "corpora" / "sentence_cases.txt"
 SAMPLE = Path(__file__).with_name("sentence_sample.json")
-#: kss without a backend's name takes pecab where no mecab is installed: the same answers, slower.
 SPLITTERS = ("rule", "kss", "kss-fast", "kss-punct", "kiwi")
 #: Seconds of running text that the speed of each splitter is measured on, and the most text for it.
 SPEED_SECONDS = 10.0
@@ -89,10 +87,14 @@ class Score:
         return given == case.boundaries
 
     def cells(self) -> tuple[str, ...]:
-        """Precision, recall, F1 and the share of paragraphs exactly right."""
-        precision, recall = self.right / max(self.given, 1), self.right / max(self.wanted, 1)
-        f1 = 2 * self.right / max(self.given + self.wanted, 1)
-        return f"{precision:.1%}", f"{recall:.1%}", f"{f1:.1%}", f"{self.exact / max(self.paragraphs, 1):.1%}"
+        """Precision, recall, F1 and the share of paragraphs exactly right; `-` where there is nothing to divide by."""
+        shares = (
+            (self.right, self.given),
+            (self.right, self.wanted),
+            (2 * self.right, self.given + self.wanted),
+            (self.exact, self.paragraphs),
+        )
+        return tuple(f"{part / whole:.1%}" if whole else "-" for part, whole in shares)
 
 
 def ends(sentences: Sequence[str]) -> frozenset[int]:
@@ -159,8 +161,8 @@ def load(name: str) -> Splitter:
     if name == "kiwi":
         kiwi = importlib.import_module("kiwipiepy").Kiwi(num_workers=1)
         return lambda text: [sentence.text for sentence in kiwi.split_into_sents(text)]
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        split = importlib.import_module("kss").Kss("split_sentences")
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module="pecab")
+    split = importlib.import_module("kss").Kss("split_sentences")
     backend = {"kss": "pecab", "kss-fast": "fast", "kss-punct": "punct"}[name]
     return lambda text: list(split(text, backend=backend, num_workers=1))
 
@@ -192,13 +194,12 @@ def total(scores: Iterable[Score]) -> Score:
 
 
 def quality(splitters: dict[str, Splitter], title: str, cases: Sequence[Case], failures: bool = False) -> None:
-    """Print one table: all, and by group."""
+    """Print one table: all, and by group if there are several."""
     rows = []
     for name, split in splitters.items():
         scores, changed = score(split, cases, f"{name}, {title}" if failures else "")
-        whole = total(scores.values())
-        rows.append(("all", name, str(whole.paragraphs), *whole.cells()))
-        rows += [(group, name, str(part.paragraphs), *part.cells()) for group, part in scores.items()]
+        parts = {"all": total(scores.values()), **(scores if len(scores) > 1 else {})}
+        rows += [(group, name, str(part.paragraphs), *part.cells()) for group, part in parts.items()]
         if changed:
             say(f"{name} changed the text of {changed} paragraphs ({title}); they count as not split")
     order = list(dict.fromkeys(row[0] for row in rows))
@@ -285,8 +286,7 @@ def main(argv: list[str] | None) -> None:
         try:
             splitters[name] = load(name)
         except ImportError as error:
-            say(f"{name} is left out: {error}")
-    say(f"kss {_version('kss')}, kiwipiepy {_version('kiwipiepy')}; kss is its pecab backend")
+            say(f"{name} is left out: {error}; pip install kss==6.0.6 kiwipiepy==0.24.1")
     cases = read_cases(CASES)
     quality(splitters, "hard cases, all", cases, arguments.failures)
     for title, part in (("tuned", False), ("held out", True)):
@@ -297,18 +297,11 @@ def main(argv: list[str] | None) -> None:
     else:
         say("no --data: real text is left out")
     paragraphs = running_text(arguments.data)
-    speeds = [(name, f"{megabytes_a_second(split, paragraphs):.3f}") for name, split in splitters.items()]
+    speeds = [(name, f"{megabytes_a_second(split, paragraphs):.2g}") for name, split in splitters.items()]
     table("running text", ("splitter", "MB/s"), speeds, stdout=True)
     if not arguments.no_hostile:
         rows = [row for name in splitters for row in hostile(name, arguments.limit)]
         table("one line", ("kind", "splitter", "0.25 MB", "1 MB", "ratio"), rows, stdout=True)
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "missing"
 
 
 if __name__ == "__main__":

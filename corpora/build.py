@@ -114,8 +114,8 @@ def _refine(
         for part, made in refine_parts(documents, settings, folder, pool):
             parts.all.append(part)
             parts.made += made
-    if parts.made < len(parts.all):
-        say(f"corpus: {len(parts.all) - parts.made} of {len(parts.all)} parts were there from an earlier, unfinished build")
+    if found := len(parts.all) - parts.made:
+        say(f"corpus: {found} of {len(parts.all)} parts were there from an earlier, unfinished build")
     return parts
 
 

@@ -107,7 +107,7 @@ def _shingles(text: str) -> NDArray[np.uint32]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which documents and sentences stay; `copy_of` [documents] is the one that a near-copy resembles, itself if none."""
+    """Which documents and sentences stay; `copy_of` [documents] is the one that a near-copy is like, else itself."""
 
     exact: NDArray[np.bool_]
     near: NDArray[np.bool_]

@@ -73,22 +73,21 @@ def refine_parts(
     pool: Pool,
 ) -> Iterator[tuple[Part, bool]]:
     """Refine raw documents part by part into `folder`: (part, whether it had to be made), in order."""
-    owners: deque[tuple[Path, Key, bool, bool]] = deque()
+    owners: deque[tuple[Path, Key, bool]] = deque()
 
     def work() -> Iterator[Batch]:
         for part in parts(documents):
             key = _key(part, settings)
             place = folder / key.made_from[:32]
-            made = _is_whole(place)
             # An empty batch stands for a part that is there already: it keeps the order and costs nothing.
-            batches: Sequence[Batch] = [()] if made else part
+            batches: Sequence[Batch] = [()] if _is_whole(place) else part
             for number, batch in enumerate(batches, 1):
-                owners.append((place, key, made, number == len(batches)))
+                owners.append((place, key, number == len(batches)))
                 yield batch
 
     held: list[Refined] = []
     for refined in ordered_map(pool, partial(refine, settings=settings), work()):
-        place, key, made, last = owners.popleft()
+        place, key, last = owners.popleft()
         held.append(refined)
         if last:
             manifest, built = build(place, key, partial(_write, refined=held))
@@ -133,5 +132,4 @@ def _write(workspace: Path, refined: Sequence[Refined]) -> Figures:
 
 def _mapped(path: Path) -> Any:
     """An array on disk. One without values cannot be mapped."""
-    array = np.load(path, allow_pickle=False) if path.stat().st_size < 4096 else open_memmap(path, mode="r")
-    return array
+    return np.load(path, allow_pickle=False) if path.stat().st_size < 4096 else open_memmap(path, mode="r")

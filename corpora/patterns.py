@@ -8,7 +8,23 @@ shape is worth (check digits, dates, words around it) is judged in `corpora.priv
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
+#: kind -> placeholder, kept whole by the tokenizer
+PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
+    {
+        "registration": "[REGISTRATION]",
+        "passport": "[PASSPORT]",
+        "licence": "[LICENCE]",
+        "phone": "[PHONE]",
+        "email": "[EMAIL]",
+        "card": "[CARD]",
+        "account": "[ACCOUNT]",
+        "ip": "[IP]",
+        "url": "[URL]",
+    }
+)
 #: Stands for every character of a placeholder or of what was found: nothing matches across it.
 BLANK = "\0"
 
@@ -26,7 +42,7 @@ _TABLE: dict[int, str] = {
 # One circled digit is a list's mark (① 전화 ...); two are a number.
 _CIRCLED_RUN = re.compile(f"[{_CIRCLED}]{{2,}}")
 _CIRCLED_TABLE = {ord(character): str(place % 10) for place, character in enumerate(_CIRCLED)}
-_PLACEHOLDER = re.compile(r"\[(?:REGISTRATION|PASSPORT|LICENCE|PHONE|EMAIL|CARD|ACCOUNT|IP|URL)\]")
+_PLACEHOLDER = re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))
 
 
 def normalise(text: str) -> str:
@@ -49,7 +65,7 @@ TRIGGER = re.compile(
     f"[{_D}@＠﹫:：공영골앳aAwWｗ]"
     f"(?:(?<=[{_D}])(?<![{_D}][{_D}])(?:"
     f"(?:[{_S}]{{0,3}}[{_D}]){{6}}"
-    f"|[{_D}]{{5}} ?[{_S}]"
+    f"|[{_D}]{{5}} ?[-{_DASHES}－]"
     f"|[{_D}]{{2}}[A-Za-zＡ-Ｚ][{_D}]{{4}}"
     f"|[{_D}]{{0,2}}[.．][{_D}]{{1,3}}[.．][{_D}]{{1,3}}[.．][{_D}]"
     f"|(?<=[0０])[1１][{_D}].{{0,4}}[{_NUMERALS}{_D}]{{3}})"
@@ -78,7 +94,9 @@ NAMED_PASSPORT = re.compile(
 )
 
 _REGIONS = "서울|부산|경기(?:[남북]부)?|강원|충북|충남|전북|전남|경북|경남|제주|대구|인천|광주|대전|울산"
-LICENCE = re.compile(rf"{_LEFT}(?:1[1-9]|2[0-68])( ?[-. ] ?|)[0-9]{{2}}\1[0-9]{{6}}\1[0-9]{{2}}{_RIGHT}")
+_LICENCE = r"(?:1[1-9]|2[0-68])( ?[{}] ?|{})[0-9]{{2}}\1[0-9]{{6}}\1[0-9]{{2}}"
+LICENCE = re.compile(f"{_LEFT}{_LICENCE.format('-', '-')}{_RIGHT}")
+LOOSE_LICENCE = re.compile(f"{_LEFT}{_LICENCE.format('. ', '')}{_RIGHT}")
 OLD_LICENCE = re.compile(rf"(?:{_REGIONS})[ -]?[0-9]{{2}}-[0-9]{{6}}-[0-9]{{2}}{_RIGHT}")
 
 _JOINT = r"(?: ?(?:[-.~·/_),*=]|에|다시) ?| )"
@@ -86,12 +104,12 @@ _N = f"[0-9{_NUMERALS}]"
 # 010 spelt with letters, to hide it from filters (O1O, ㅇ1ㅇ), or read aloud (공일공, 영일영); both noughts alike.
 _MOBILE = "(?:01[016-9]|[0OoO○ㅇ][1lI][0OoO○ㅇ]|공[1일]공|영[1일]영)"
 MOBILE = re.compile(rf"{_LEFT}(?:\({_MOBILE}\)|{_MOBILE}){_JOINT}?{_N}{{3,4}}{_JOINT}?{_N}{{4}}{_RIGHT}")
-SPACED_MOBILE = re.compile(rf"{_LEFT}(?<![0-9] )0([ .-])1\1[016-9](?:\1[0-9]){{7,8}}(?!\1?[0-9])")
+SPACED_MOBILE = re.compile(rf"{_LEFT}(?<![0-9] )(?!(?:[01][ .-]){{9}})0([ .-])1\1[016-9](?:\1[0-9]){{7,8}}(?!\1?[0-9])")
 _SEP = "(?: ?[-.)] ?| )"
 _AREA = "(?:2|3[1-3]|4[1-4]|5[1-5]|6[1-4]|70|80|50[2-9]?)"
 LAND = re.compile(rf"{_LEFT}(?:\(0{_AREA}\){_SEP}?|0{_AREA}{_SEP})[1-9][0-9]{{2,3}}{_SEP}?[0-9]{{4}}{_RIGHT}")
 KOREA = re.compile(
-    rf"(?:\(?\+ ?82\)?|{_LEFT}(?:0082|82)(?=[-. (])){_SEP}?(?:\(0\)|0)?{_SEP}?"
+    rf"(?:\(\+ ?82\)|\+ ?82\)?|{_LEFT}(?:0082|82)(?=[-. (])){_SEP}?(?:\(0\)|0)?{_SEP}?"
     rf"(?:1[016-9]|{_AREA}){_SEP}?[0-9]{{3,4}}{_SEP}?[0-9]{{4}}{_RIGHT}"
 )
 ABROAD = re.compile(
@@ -117,12 +135,14 @@ EMAIL = re.compile(
     rf"|[가-힣0-9A-Za-z-]{{1,30}}\.(?:한국|{_KNOWN})(?![A-Za-z0-9])"
     rf"|(?i:{_PROVIDER})(?![A-Za-z0-9]))"
 )
-_AT = r"(?: @ ?|@ | ?(?:\(at\)|\[at\]|\{at\}|<at>|_?골뱅이_?|앳) ?|(?-i: AT ))"
+_AT = r"(?: ?(?:\(at\)|\[at\]|\{at\}|<at>|_?골뱅이_?|앳) ?)"
 _DOT = r"(?:\.| ?(?:\(dot\)|\[dot\]|\{dot\}|닷|점|쩜) ?| dot )"
+_LABEL = "[A-Za-z0-9-]{1,63}"
+#: Spaced or spelt to hide it from machines. Among spaces, `at` in small letters asks for `dot`: meet at example.com.
 HIDDEN_EMAIL = re.compile(
     rf"(?i:(?<![A-Za-z0-9]){_USER}(?:"
-    rf"{_AT}(?:[A-Za-z0-9-]{{1,63}}(?:{_DOT}[A-Za-z0-9-]{{1,63}}){{0,3}}{_DOT}(?:{_KNOWN}|컴|넷)|{_PROVIDER})"
-    rf"| at [A-Za-z0-9-]{{1,63}}(?: dot [A-Za-z0-9-]{{1,63}}){{0,3}} dot {_KNOWN})(?![A-Za-z0-9]))"
+    rf"(?:{_AT}| @ ?|@ |(?-i: AT )){_LABEL}(?:{_DOT}{_LABEL}){{0,3}}{_DOT}(?:{_KNOWN}|컴|넷)|{_AT}{_PROVIDER}"
+    rf"| at {_LABEL}(?: dot {_LABEL}){{0,3}} dot {_KNOWN})(?![A-Za-z0-9]))"
 )
 
 GROUPED_CARD = re.compile(
@@ -138,11 +158,51 @@ ACCOUNT = re.compile(
 )
 
 IP4 = re.compile(r"(?<![0-9A-Za-z.-])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![0-9A-Za-z_]|[.-][0-9]|/(?!32(?![0-9]))[0-9])")
-IP6 = re.compile(r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{0,4}:){2,7}+[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:]|/(?!128(?![0-9]))[0-9])")
+IP6 = re.compile(
+    r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{0,4}:){2,7}+[0-9A-Fa-f]{0,4}(?![0-9A-Za-z:]|/(?!128(?![0-9]))[0-9])"
+)
 
-# Marks of punctuation belong to an address only in its midst, brackets only in pairs, Hangul only as a value (name=홍길동).
+# Marks of punctuation belong to an address only in its midst, brackets in pairs, Hangul as a value (name=홍길동).
 _URL_BODY = r"[A-Za-z0-9_~/?#\[\]@$&*+=%|-]"
 URL = re.compile(
     r"(?<![A-Za-z0-9])(?:[A-Za-z][A-Za-z0-9+.-]{1,14}+://|[wW]{3}\.)"
     rf"(?:{_URL_BODY}++|\({_URL_BODY}*+\)|[.,;:!?']++(?={_URL_BODY})|(?<==)[가-힣]++)++"
 )
+
+# Words around a number, looked for by the judges.
+RESIDENT = re.compile(r"주민|외국인|거소")
+CORPORATION = re.compile(r"법인")
+PASSPORT_WORD = re.compile(r"여권|passport", re.IGNORECASE)
+PASSPORT_NUMBER = re.compile(r"여권 ?번호|passport n", re.IGNORECASE)
+PRODUCT = re.compile(r"품번|모델|제품|부품|도면|특허|시리얼|코드|학번|일련")
+LICENCE_WORD = re.compile(r"면허")
+CARD_WORD = re.compile(r"카드")
+CALL = re.compile(r"전화|연락|문의|팩스|상담|[☎☏📞]|tel|fax|call|phone", re.IGNORECASE)
+_BANK_NAMES = "국민|신한|우리|하나|기업|제일|씨티|산업|대구|부산|광주|전북|경남|제주"
+_BANK = (
+    f"(?:{_BANK_NAMES}|저축|외환|조흥|한일|상업)은행|카카오뱅크|카뱅|토스뱅크|케이뱅크|케뱅|농협|수협|신협|축협|새마을금고"
+    "|우체국|(?<![A-Za-z])(?:KB|NH|IBK|KEB|SC|DGB|BNK|iM)(?![A-Za-z])"
+)
+MONEY = re.compile(f"{_BANK}|계좌|예금주|입금|송금|이체|통장")
+#: A bank without 은행 is an ordinary word (국민, 우리, 하나): it has to touch the number.
+BANK_BEFORE = re.compile(f"(?:{_BANK}|(?<![가-힣])(?:{_BANK_NAMES}|카카오|토스))[ :(]{{0,3}}$")
+BANK_AFTER = re.compile(f"[ (]{{0,2}}(?:{_BANK}|(?:{_BANK_NAMES}|카카오|토스)(?![가-힣]))")
+OTHER_NUMBER = re.compile(r"사업자|법인|등록|전화|팩스|주문|송장|택배|접수|승인|예약|사건|허가|품번|모델")
+#: Amounts of money (1000000000) and numbers of businesses (NNN-NN-NNNNN).
+NO_ACCOUNT = re.compile("[0-9]+00000$|[0-9]{3}-[0-9]{2}-[0-9]{5}$")
+DATE = re.compile(r"(?:19|20)[0-4][0-9]([-. ]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12][0-9]|3[01])(?:\1|$)")
+NETWORK = re.compile(r"\bip|아이피|접속|차단|로그인|서버|ping|핑|호스트", re.IGNORECASE)
+VERSION = re.compile(
+    r"버전|버젼|\bver|version|펌웨어|릴리[스즈]|빌드|업데이트|DNS|네임서버|제$|§|\bEC ?$|윈도|드라이버", re.IGNORECASE
+)
+URL_KEYS = re.compile(
+    r"[?&;#](?:amp;)?(?:user|(?:user|member|mb|blog|login)_?id|uid|(?:user|real|nick|full)?_?name|login"
+    r"|(?:user_?)?e?-?mail|(?:cell_?)?phone|tel|mobile|hp|(?:[a-z]+_)?(?:token|auth|session|secret|password)"
+    r"|auth_?key|(?:j|php)?sess(?:ion)?_?id|sid|(?:api_?|access_?)?key|passwd|pass|pwd?|jumin|ssn|birth(?:day)?|account)"
+    # A number alone is a record's (id=12345); a name has letters.
+    r"=[^&;#]|[?&;](?:amp;)?id=[^&;#]*[a-z]",
+    re.IGNORECASE,
+)
+ADDRESS_IN_URL = re.compile(r"[A-Za-z0-9](?:@|%40)[A-Za-z0-9-]+\.[A-Za-z]")
+#: Glued to an address (example.com,02-123-4567), these are not names of pages.
+NUMBER_IN_URL = re.compile(r"(?<![0-9])(?:0[0-9]{1,3}-[0-9]{3,4}-[0-9]{4}|[0-9]{6}-[1-8][0-9]{6})(?![0-9])")

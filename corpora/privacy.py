@@ -2,11 +2,14 @@
 
 What is found: registration numbers of residents and foreigners, passports, driver's licences, telephone numbers,
 e-mail addresses, payment cards, bank accounts, IP addresses, and URLs that carry user data. What is not looked for:
-names, postal addresses, birthdays, nicknames; numbers of companies (business and corporate registration, representative
-telephone numbers 15xx, 16xx, 18xx), which are published by law or by the company and name no person.
+names, postal addresses, birthdays, nicknames, profile pages. What stays on purpose: numbers of companies (business and
+corporate registration, representative telephone numbers 15xx, 16xx, 18xx), which are published and name no person;
+private, documentation and loopback IP addresses, and whole networks; plain URLs with the numbers in them; and what its
+writer has masked, except registration numbers that still show the birth date.
 
-A rule is a shape (`corpora.patterns`) and a judge. Rules are asked in the order of `_RULES`; what one has found is blank
-for those after it. Words are looked for only a few syllables around a number, and never beyond another datum.
+A rule is a shape (`corpora.patterns`) and a judge. Rules are asked in the order of `_RULES`, the more specific first;
+what one has found is blank for those after it. Words are looked for only a few syllables around a number, and never
+beyond another datum.
 """
 
 from __future__ import annotations
@@ -14,32 +17,19 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from types import MappingProxyType
 
 from stdnum import luhn
 from stdnum.exceptions import InvalidComponent
 from stdnum.kr import rrn
 
 from corpora import patterns
-from corpora.patterns import BLANK, TRIGGER, normalise
+from corpora.patterns import BLANK, PLACEHOLDERS, TRIGGER, normalise
 
-#: kind -> placeholder, kept whole by the tokenizer
-PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
-    {
-        "registration": "[REGISTRATION]",
-        "passport": "[PASSPORT]",
-        "licence": "[LICENCE]",
-        "phone": "[PHONE]",
-        "email": "[EMAIL]",
-        "card": "[CARD]",
-        "account": "[ACCOUNT]",
-        "ip": "[IP]",
-        "url": "[URL]",
-    }
-)
+__all__ = ["PLACEHOLDERS", "Finding", "find_personal", "redact"]
+
 #: A finding can free its neighbour (they were one chain of digits), so rules are asked again, but not for ever: a
 #: hostile line could hold a chain as long as itself.
 _PASSES = 4
@@ -74,17 +64,17 @@ def find_personal(text: str) -> list[Finding]:
     for _ in range(_PASSES):
         before = len(findings)
         for kind, shape, judge in _RULES:
-            hidden: list[tuple[int, int]] = []
+            hidden: list[tuple[int, int, str]] = []
             for match in shape.finditer(view):
-                span = match.span("datum") if "datum" in shape.groupindex else match.span()
-                if judge(match):
-                    findings.append(Finding(kind, *span))
-                    hidden.append(span)
-                elif kind == "url":
-                    # The numbers in a plain address are names of pages.
-                    hidden.append(span)
+                start, end = match.span("datum" if "datum" in shape.groupindex else 0)
+                personal = judge(match)
+                if personal:
+                    findings.append(Finding(kind, start, end))
+                # A plain URL is hidden too: the numbers in it are names of pages.
+                if personal or (kind == "url" and not patterns.NUMBER_IN_URL.search(match.group())):
+                    hidden.append((start, end, BLANK * (end - start)))
             if hidden:
-                view = _blank(view, hidden)
+                view = _replace(view, hidden)
         if len(findings) == before:
             break
     return sorted(findings, key=lambda finding: finding.start)
@@ -99,22 +89,17 @@ def redact(text: str) -> tuple[str, Counter[str]]:
     # Asked here too: most lines end here, and two calls cost as much as the search.
     if TRIGGER.search(text) is None or not (findings := find_personal(text)):
         return text, Counter()
-    pieces: list[str] = []
-    place = 0
-    for finding in findings:
-        pieces += (text[place : finding.start], PLACEHOLDERS[finding.kind])
-        place = finding.end
-    pieces.append(text[place:])
-    return "".join(pieces), Counter(finding.kind for finding in findings)
+    cut = _replace(text, [(finding.start, finding.end, PLACEHOLDERS[finding.kind]) for finding in findings])
+    return cut, Counter(finding.kind for finding in findings)
 
 
-def _blank(view: str, spans: list[tuple[int, int]]) -> str:
+def _replace(text: str, spans: list[tuple[int, int, str]]) -> str:
     pieces: list[str] = []
     place = 0
-    for start, end in spans:
-        pieces += (view[place:start], BLANK * (end - start))
+    for start, end, put in spans:
+        pieces += (text[place:start], put)
         place = end
-    pieces.append(view[place:])
+    pieces.append(text[place:])
     return "".join(pieces)
 
 
@@ -133,15 +118,13 @@ def _digits(match: _Match) -> str:
     return "".join(filter(str.isdecimal, match.group()))
 
 
+def _is_glued(match: _Match) -> bool:
+    """Letters at its edge make an unbroken number a code."""
+    return re.search("[A-Za-z_]", _before(match, 1) + _after(match, 1)) is not None
+
+
 def _always(match: _Match) -> bool:
     return True
-
-
-# ---- registration numbers
-
-_RESIDENT = re.compile(r"주민|외국인|거소")
-_CORPORATE = re.compile(r"법인")
-_CORPORATE_TYPES = ("11", "12", "13", "14", "15", "21", "22")
 
 
 def _birth(number: str) -> date | None:
@@ -164,22 +147,24 @@ def _has_check_digit(number: str) -> bool:
 def _is_corporation(number: str) -> bool:
     """Corporate numbers have the same shape: office (4), type (2), serial (6), check digit of weights 1, 2, 1, 2 ..."""
     total = sum(int(digit) * (1 + place % 2) for place, digit in enumerate(number[:12]))
-    office, kind = number[:2], number[4:6]
-    return "11" <= office <= "22" and kind in _CORPORATE_TYPES and (10 - total % 10) % 10 == int(number[12])
+    typed = number[4:6] in ("11", "12", "13", "14", "15", "21", "22")
+    return "11" <= number[:2] <= "22" and typed and (10 - total % 10) % 10 == int(number[12])
 
 
 def _is_registration(match: _Match) -> bool:
     number = match[1] + match[3]
     birth = _birth(number)
-    if birth is None:
+    if birth is None or (match[2] == "" and _is_glued(match)):
+        return False
+    before = _before(match, 20)
+    if patterns.RESIDENT.search(before):
+        return True
+    if patterns.CORPORATION.search(before):
         return False
     if _has_check_digit(number):
         return True
-    before = _before(match, 20)
-    if _RESIDENT.search(before):
-        return True
     # Nobody born before 1900 has a number drawn by lot.
-    if number[6] in "90" or _CORPORATE.search(before) or _is_corporation(number):
+    if number[6] in "90" or _is_corporation(number):
         return False
     # Six digits, hyphen, seven digits, a birth date in front: hardly anything else is written so. The check digit
     # decides nothing there, for numbers given or changed since October 2020 have none, whatever the birth date.
@@ -194,48 +179,29 @@ def _is_masked_registration(match: _Match) -> bool:
 
 def _is_half_registration(match: _Match) -> bool:
     around = _before(match, 20) + BLANK + _after(match, 20)
-    return bool(_RESIDENT.search(around)) and _birth(match[1] + match[2]) is not None
+    return bool(patterns.RESIDENT.search(around)) and _birth(match[1] + match[2]) is not None
 
 
-# ---- passports, licences, cards
-
-_PASSPORT = re.compile(r"여권|passport", re.IGNORECASE)
-_DATE = re.compile(r"(?:19|20)[0-4][0-9]([-. ]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12][0-9]|3[01])(?:\1|$)")
-_PASSPORT_NUMBER = re.compile(r"여권 ?번호|passport n", re.IGNORECASE)
-_PRODUCT = re.compile(r"품번|모델|제품|부품|도면|특허|시리얼|코드|학번|일련")
-_LICENCE = re.compile(r"면허")
-_CARD = re.compile(r"카드")
+def _named(words: re.Pattern[str], reach: int) -> _Judge:
+    """One of the words stands at most `reach` characters before."""
+    return lambda match: bool(words.search(_before(match, reach)))
 
 
 def _is_passport(match: _Match) -> bool:
-    # S20190101 is somebody's file of that day.
-    return not _DATE.match(match.group()[1:]) and not _PRODUCT.search(_before(match, 12))
+    # S20190101 is a code made of a day.
+    return not patterns.DATE.match(match.group()[1:]) and not patterns.PRODUCT.search(_before(match, 12))
 
 
 def _is_named_passport(match: _Match) -> bool:
-    words = _PASSPORT_NUMBER if match.group().isdecimal() else _PASSPORT
+    words = patterns.PASSPORT_NUMBER if match.group().isdecimal() else patterns.PASSPORT_WORD
     return bool(words.search(_before(match, 20)))
-
-
-def _is_licence(match: _Match) -> bool:
-    return match[1].strip() == "-" or bool(_LICENCE.search(_before(match, 20)))
 
 
 def _is_card(match: _Match) -> bool:
     number = _digits(match)
     if number[0] == "2" and not "2221" <= number[:4] <= "2720":
         return False
-    return luhn.is_valid(number) or bool(_CARD.search(_before(match, 12)))
-
-
-def _is_plain_card(match: _Match) -> bool:
-    return luhn.is_valid(match.group())
-
-
-# ---- telephones
-
-_GLUED = re.compile(r"[A-Za-z_]")
-_CALL = re.compile(r"전화|연락|문의|팩스|번호|상담|예약|[☎☏📞]|tel|fax|call|phone", re.IGNORECASE)
+    return luhn.is_valid(number) or bool(patterns.CARD_WORD.search(_before(match, 12)))
 
 
 def _is_mobile(match: _Match) -> bool:
@@ -243,107 +209,63 @@ def _is_mobile(match: _Match) -> bool:
     if not text.isdecimal():
         return True
     # Unbroken: as long as such numbers are, glued to no letter, and no row of noughts and ones.
-    glued = _GLUED.match(_before(match, 1)) or _GLUED.match(_after(match, 1))
-    return not glued and len(text) >= (11 if text.startswith("010") else 10) and not set(text) <= {"0", "1"}
+    return not _is_glued(match) and len(text) >= (11 if text.startswith("010") else 10) and not set(text) <= {"0", "1"}
 
 
-def _is_spaced_mobile(match: _Match) -> bool:
-    return not set(_digits(match)) <= {"0", "1"}
-
-
-def _is_abroad(match: _Match) -> bool:
-    return 9 <= len(_digits(match)) <= 15
-
-
-def _is_korea(match: _Match) -> bool:
-    return 10 <= len(_digits(match)) <= 16
-
-
-def _is_called(match: _Match) -> bool:
-    return bool(_CALL.search(_before(match, 12)))
-
-
-# ---- accounts
-
-_BANK = (
-    r"(?:국민|신한|우리|하나|기업|제일|씨티|산업|대구|부산|광주|전북|경남|제주|저축|외환|조흥|한일|상업)은행"
-    r"|카카오뱅크|카뱅|토스뱅크|케이뱅크|케뱅|농협|수협|신협|축협|새마을금고|우체국|\b(?:KB|NH|IBK|KEB|SC|DGB|BNK|iM)"
-)
-_MONEY = re.compile(rf"{_BANK}|계좌|예금주|입금|송금|이체|통장")
-_BANK_BEFORE = re.compile(
-    rf"(?:{_BANK}|(?<![가-힣])(?:국민|신한|우리|하나|기업|제일|씨티|산업|대구|부산|광주|전북|경남|제주|카카오|토스))[ :(]{{0,3}}$"
-)
-_BANK_AFTER = re.compile(rf"[ (]{{0,2}}(?:{_BANK}|(?:국민|신한|우리|하나|기업|제일|씨티|대구|부산|카카오|토스)(?![가-힣]))")
-_OTHER_NUMBER = re.compile(r"사업자|법인|등록|전화|팩스|주문|송장|접수|승인|예약|사건|허가|품번|모델")
-_ROUND = re.compile(r"[0-9]+00000$")
+def _is_international(match: _Match) -> bool:
+    return 9 <= len(_digits(match)) <= 16
 
 
 def _is_account(match: _Match) -> bool:
+    """No account has a check digit that banks tell, so words decide: a bank, or money, and no nearer other number."""
     number = _digits(match)
-    if not 10 <= len(number) <= 16 or _DATE.match(match.group()) or _ROUND.match(match.group()):
+    if not 10 <= len(number) <= 16 or any(shape.match(match.group()) for shape in (patterns.DATE, patterns.NO_ACCOUNT)):
         return False
-    if _BANK_BEFORE.search(_before(match, 12)) or _BANK_AFTER.match(_after(match, 12)):
+    if patterns.BANK_BEFORE.search(_before(match, 12)) or patterns.BANK_AFTER.match(_after(match, 12)):
         return True
     before = _before(match, 24)
-    other = [other.end() for other in _OTHER_NUMBER.finditer(before)]
-    money = [money.end() for money in _MONEY.finditer(before)]
+    money = [word.end() for word in patterns.MONEY.finditer(before)]
+    other = [word.end() for word in patterns.OTHER_NUMBER.finditer(before)]
     if other and other[-1] > (money[-1] if money else 0):
         return False
-    return bool(money) or bool(_MONEY.search(_after(match, 16)))
+    return bool(money) or bool(patterns.MONEY.search(_after(match, 16)))
 
 
-# ---- addresses
-
-_NETWORK = re.compile(r"\bip|아이피|접속|차단|로그인|서버|ping|핑|호스트", re.IGNORECASE)
-_VERSION = re.compile(r"버전|버젼|\bver|version|펌웨어|릴리[스즈]|빌드|업데이트|DNS|네임서버|제$|§|\bEC ?$|윈도|드라이버", re.IGNORECASE)
+def _public(match: _Match) -> list[int]:
+    """The bytes of an IP address that can lead to somebody; none if it is private, for documentation or no address."""
+    try:
+        address = ipaddress.ip_address(match.group())
+    except ValueError:
+        return []
+    return list(address.packed) if address.is_global else []
 
 
 def _is_ip4(match: _Match) -> bool:
-    try:
-        address = ipaddress.IPv4Address(match.group())
-    except ValueError:
+    octets, before = _public(match), _before(match, 16)
+    if not octets or patterns.VERSION.search(before) or patterns.VERSION.search(_after(match, 8)):
         return False
-    # Private, documentation and loopback addresses lead to nobody.
-    if not address.is_global:
-        return False
-    before = _before(match, 16)
-    if _VERSION.search(before) or _VERSION.search(_after(match, 8)):
-        return False
-    # Without such a word: sections and small versions (3.2.1.4) and lists of years (91.93.96.97) look the same.
-    octets = tuple(address.packed)
-    listed = max(octets) < 100 and octets == tuple(sorted(octets))
-    return bool(_NETWORK.search(before)) or ((octets[0] >= 32 or max(octets) >= 100) and not listed)
+    # Without a word for it: sections and small versions (3.2.1.4) and lists of years (91.93.96.97) look the same.
+    plain = max(octets) < 100 and (octets[0] < 32 or octets == sorted(octets))
+    return bool(patterns.NETWORK.search(before)) or not plain
 
 
 def _is_ip6(match: _Match) -> bool:
-    try:
-        address = ipaddress.IPv6Address(match.group())
-    except ValueError:
-        return False
     # 2000::/3 is what is given out.
-    return address.is_global and address.packed[0] >> 5 == 1
+    return any(byte >> 5 == 1 for byte in _public(match)[:1])
 
 
 def _is_address(match: _Match) -> bool:
-    """Everything with the shape, but `git@host:path`, which is the same for everyone."""
+    """Not `git@host:path`, which is the same for everyone."""
     return not (match.group().startswith("git@") and _after(match, 1) in (":", "/"))
-
-
-_KEYS = re.compile(
-    r"[?&;#](?:amp;)?(?:user|(?:user|member|mb|blog|login)_?id|uid|(?:user|real|nick|full)?_?name|login|(?:user_?)?e?-?mail"
-    r"|(?:cell_?)?phone|tel|mobile|hp|(?:[a-z]+_)?(?:token|auth|session|secret|password)|auth_?key|(?:j|php)?sess(?:ion)?_?id"
-    r"|sid|(?:api_?|access_?)?key|passwd|pass|pwd?|jumin|ssn|birth(?:day)?|account)=[^&;#]"
-    r"|[?&;](?:amp;)?id=[^&;#]*[a-z]",
-    re.IGNORECASE,
-)
-_ADDRESS_INSIDE = re.compile(r"[A-Za-z0-9](?:@|%40)[A-Za-z0-9-]+\.[A-Za-z]")
 
 
 def _is_personal_url(match: _Match) -> bool:
     url = match.group()
-    authority = re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0]
-    user, at, _ = authority.rpartition("@")
-    return bool((at and user != "git") or _KEYS.search(url) or _ADDRESS_INSIDE.search(url))
+    rest = url.partition("://")[2] or url
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    user = authority.rpartition("@")[0]
+    inside = patterns.ADDRESS_IN_URL.search(rest, len(authority))
+    return bool(user not in ("", "git") or inside or patterns.URL_KEYS.search(url))
 
 
 _RULES: tuple[tuple[str, re.Pattern[str], _Judge], ...] = (
@@ -355,15 +277,16 @@ _RULES: tuple[tuple[str, re.Pattern[str], _Judge], ...] = (
     ("registration", patterns.MASKED_REGISTRATION, _is_masked_registration),
     ("registration", patterns.HALF_REGISTRATION, _is_half_registration),
     ("card", patterns.GROUPED_CARD, _is_card),
-    ("card", patterns.PLAIN_CARD, _is_plain_card),
-    ("licence", patterns.LICENCE, _is_licence),
+    ("card", patterns.PLAIN_CARD, lambda match: luhn.is_valid(match.group())),
+    ("licence", patterns.LICENCE, _always),
+    ("licence", patterns.LOOSE_LICENCE, _named(patterns.LICENCE_WORD, 20)),
     ("licence", patterns.OLD_LICENCE, _always),
-    ("phone", patterns.KOREA, _is_korea),
+    ("phone", patterns.KOREA, _is_international),
     ("phone", patterns.MOBILE, _is_mobile),
-    ("phone", patterns.SPACED_MOBILE, _is_spaced_mobile),
+    ("phone", patterns.SPACED_MOBILE, _always),
     ("phone", patterns.LAND, _always),
-    ("phone", patterns.ABROAD, _is_abroad),
-    ("phone", patterns.UNBROKEN_LAND, _is_called),
+    ("phone", patterns.ABROAD, _is_international),
+    ("phone", patterns.UNBROKEN_LAND, _named(patterns.CALL, 12)),
     ("phone", patterns.LOCAL, _always),
     ("passport", patterns.PASSPORT, _is_passport),
     ("passport", patterns.NAMED_PASSPORT, _is_named_passport),

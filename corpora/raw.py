@@ -51,7 +51,7 @@ def parts(documents: Iterable[RawDocument | None]) -> Iterator[list[Batch]]:
     parts of the others as they are.
     """
     part: list[Batch] = []
-    batch: list[Sourced] = []
+    batch: list[RawDocument] = []
     characters = 0
     for item in documents:
         if item is not None:

@@ -16,7 +16,7 @@ from corpora.sources.names import Source
 
 #: What each reason means.
 REASONS = {
-    "bad_record": "a line that is not the JSON object it should be (`errors = \"skip\"`)",
+    "bad_record": 'a line that is not the JSON object it should be (`errors = "skip"`)',
     "boilerplate": "fits a `boilerplate` expression",
     "broken_markup": "wiki markup that does not close",
     "disambiguation": "a page that only lists meanings of its title",
@@ -28,12 +28,12 @@ REASONS = {
     "list_item": "an item of a wiki list that is not a sentence",
     "little_hangul": "less Hangul among its letters than `min_hangul`",
     "near_duplicate_document": "as similar to an earlier document as `duplicate_documents` says",
-    "not_cp949": "a line that is not text in the encoding (`errors = \"skip\"`)",
-    "not_utf8": "a line that is not text in the encoding (`errors = \"skip\"`)",
+    "not_cp949": 'a line that is not text in the encoding (`errors = "skip"`)',
+    "not_utf8": 'a line that is not text in the encoding (`errors = "skip"`)',
     "not_wikitext": "a page of code or data",
     "other_namespace": "a page that is no article: talk, user, template, category",
     "page_too_long": "a page longer than any wiki allows",
-    "personal_data": "a sentence with personal data (`privacy = \"drop\"`)",
+    "personal_data": 'a sentence with personal data (`privacy = "drop"`)',
     "redirect": "a page that only leads to another",
     "skipped_section": "a section of references, links or further reading",
     "too_long": "more characters than `max_chars`",
@@ -127,8 +127,8 @@ def _personal(settings: CorpusSettings, made: Assembled) -> list[str]:
     done = {"redact": "a placeholder stands in its place", "drop": "the sentence that held it was left out"}
     rows = [(kind, f"{made.personal[kind]:,}", f"`{mark}`") for kind, mark in PLACEHOLDERS.items()]
     note = (
-        f'`privacy = "{settings.privacy}"`: {done[settings.privacy]}. Found by pattern and check digit; names, addresses '
-        "and what only a reader would recognise are not looked for. Counted before duplicates were taken out."
+        f'`privacy = "{settings.privacy}"`: {done[settings.privacy]}. Found by pattern and check digit; names, '
+        "addresses and what only a reader would recognise are not looked for. Counted before duplicates were taken out."
     )
     return [*lines, note, "", *_table(("kind", "found", "placeholder"), rows)]
 

@@ -1,7 +1,7 @@
 """What is left of a paragraph where a template, a formula or a note was taken out of it.
 
-`베를린({{소리|x.ogg}})은` loses its brackets too, `1945년 <ref>...</ref>.` the space before its period. Where the sentence
-lacks what was there (`인구는 {{인구}}명이다.`) a `corpora.clean.HOLE` stays, for which the filter drops the sentence.
+`베를린({{소리|x.ogg}})은` loses its brackets too, `1945년 <ref>...</ref>.` the space before its period. Where the
+sentence lacks what was there (`인구는 {{인구}}명이다.`) a `corpora.clean.HOLE` stays, for which the filter drops it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ _EMPTY = re.compile(r"[\s~∼〜–—:：=-]*")
 _LABEL = re.compile(r"\s*[가-힣A-Za-z][가-힣A-Za-z ]{0,11}[:：]\s*")
 
 _RUN = re.compile(f"[{_SOFT}]*{HOLE}[{_SOFT}]*")
-_PARTICLES = "이다|이며|이고|이었다|이었으며|였다|이라|이라는|이라고|인|을|를|은|는|와|과|로|으로|에|에서|의|명|개|년|월|일|원|미터|킬로미터|제곱킬로미터|%"
+_PARTICLES = (
+    "이다|이며|이고|이었다|이었으며|였다|이라|이라는|이라고|인|을|를|은|는|와|과|로|으로|에|에서|의|명|개|년|월|일|원"
+    "|미터|킬로미터|제곱킬로미터|%"
+)
 _LACKING = re.compile(
     # At the head of a word that goes on: 인구는 □명이다. (But 독일□의, where it stands for a note.)
     rf"(?:^|(?<=[\s(\[“‘\"'「『《〈])){HOLE}(?=[가-힣%℃°㎢㎡]|km|m[²³\s]|cm)"
@@ -30,9 +33,10 @@ _LACKING = re.compile(
     rf"|(?:^|(?<=\s)){HOLE}(?=\s(?:{_PARTICLES})(?:[\s.,]|$))"
     # After a particle that wants more: 인구는 □.
     rf"|(?<=[은는을를의]\s){HOLE}(?=[.,!?]|$)"
+    rf"|(?<=[은는을를]\s){GONE}(?=[가-힣])"
 )
 _JOINS = re.compile(rf"\s*{GONE}+(?=[가-힣])")
-_BEFORE_MARK = re.compile(rf"\s?[{_SOFT}](?:\s?[{_SOFT}])*\s?(?=[.,;:!?…)\]}}」』》〉”’）］。、])")
+_BEFORE_MARK = re.compile(rf"\s?[{_SOFT}](?:\s?[{_SOFT}])*\s?(?=\.(?!\.)|[,;!?)\]}}」』》〉”’）］。、])")
 _ELSEWHERE = re.compile(rf"\s?[{_SOFT}](?:\s?[{_SOFT}])*\s?")
 _AT_HEAD = re.compile(rf"^[{_SOFT}\s]*[{_SOFT}][\s,.;:·)]*")
 
@@ -40,8 +44,10 @@ _AT_HEAD = re.compile(rf"^[{_SOFT}\s]*[{_SOFT}][\s,.;:·)]*")
 def close_holes(paragraph: str) -> str:
     """The paragraph without stand-ins, white space collapsed; `corpora.clean.HOLE` where its sentence is not sound.
 
-    >>> close_holes(f"베를린({HOLE}, 1900년)은 수도 {NOTE}."), close_holes(f"인구는 {HOLE}명이다.") == f"인구는 {MISSING}명이다."
-    ('베를린(1900년)은 수도.', True)
+    >>> close_holes(f"베를린({HOLE}, 1900년)은 수도 {NOTE}.")
+    '베를린(1900년)은 수도.'
+    >>> close_holes(f"인구는 {HOLE}명이다.") == f"인구는 {MISSING}명이다."
+    True
     """
     text = " ".join(paragraph.split())
     if not _ANY.search(text):

@@ -38,10 +38,14 @@ from corpora.wikinames import (
 _TEMPLATE = re.compile(r"\{\{([^{}|\n]{1,60}+)(?=[|}\n])")
 _TITLE = re.compile(r".*\((?:동음이의어?|동명이인)\)\s*")
 _FIELD = re.compile(r"\{(unit:)?([^{}]+)\}")
+_FIELDS_APART = re.compile(r"(\{[^{}]+\})")
 _QUOTES = re.compile(r"'{2,}")
 _STAND_IN = re.compile(f"[{STAND_INS}]")
 _MARKS = f"{HOLE}{FORMULA}{NOTE}{GONE}{ITEM}{OPENER}{CLOSER} "
-_LEFT_OVER = re.compile(r"\[\[|\]\]|\{\{|\}\}|</?ref\b", re.IGNORECASE)
+#: `</x>` is markup, even if no wiki knows it; `<The Sun>` without it is not.
+_CLOSING_TAG = re.compile(r"</([a-zA-Z]{1,20})\s*>")
+_ANY_TAG = re.compile(r"</?([a-zA-Z]{1,20})\b[^<>]*>")
+_LEFT_OVER = re.compile(r"\[\[|\]\]|\{\{|\}\}|</?ref(?![a-zA-Z])", re.IGNORECASE)
 
 _CLOSING = r"[\"'”’」』》〉)\]）］]*"
 _FINAL = "다요죠까네군음함임됨슴니라자지오소"
@@ -86,7 +90,7 @@ def to_prose(markup: str) -> Prose:
     try:
         code = Parser().parse(text, 0, True)
     except ParserError as error:
-        return Prose([], [*dropped, ("broken_markup", f"{error}: {markup[:200]}")])
+        return Prose([], [*dropped, ("broken_markup", f"{error}: {text[:200]}")])
     shown: list[str] = []
     _show(code, shown)
     lines = _QUOTES.sub("", "".join(shown)).replace(BREAK, "\n\n").split("\n")
@@ -146,7 +150,7 @@ def _rendered(template: Template) -> str:
             value = _text(arguments[name]).strip() if name in arguments else ""
             values[unit + name] = UNITS.get(value.casefold(), "") if unit else value
         if all(values.values()):
-            return _FIELD.sub(lambda named, values=values: values[(named[1] or "") + named[2]], pattern)
+            return "".join(values.get(part[1:-1], part) for part in _FIELDS_APART.split(pattern))
     return HOLE
 
 
@@ -192,6 +196,8 @@ class _Page:
         text = close_holes(text)
         if _STAND_IN.search(text):
             text = re.sub(f"[{_MARKS.strip()}]", "", text).translate(UNHIDE)
+        if "</" in text:
+            text = _without_tags(text)
         if broken or _LEFT_OVER.search(text):
             self.dropped.append(("broken_markup", text))
         elif item and not _WHOLE.search(text):
@@ -200,3 +206,8 @@ class _Page:
             self.dropped.append(("fragment", text))
         else:
             self.paragraphs.append(text)
+
+
+def _without_tags(text: str) -> str:
+    names = {match[1] for match in _CLOSING_TAG.finditer(text)}
+    return " ".join(_ANY_TAG.sub(lambda tag: "" if tag[1] in names else tag[0], text).split())

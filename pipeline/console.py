@@ -71,7 +71,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
 def progress(title: str, total: float, *, start: float = 0.0, quiet: bool = False) -> Iterator[Advance]:
     """Progress with the time left: `with progress("pretrain", 300) as advance: advance(1, "loss 6.2")`.
 
-    `total` and `start` are in any unit, `advance(amount, note)` in the same. `quiet` (other ranks) prints nothing.
+    `total` (0: not known) and `start` are in any unit, `advance(amount, note)` in the same. `quiet` (other ranks)
+    prints nothing.
     """
     if quiet:
         yield lambda amount, note="": None
@@ -92,7 +93,7 @@ def _live(title: str, total: float, start: float) -> Iterator[Advance]:
         TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=_console()) as bar:
-        task = bar.add_task(title, total=total, note="")
+        task = bar.add_task(title, total=total or None, note="")
         bar.update(task, completed=start)
 
         def advance(amount: float, note: str = "") -> None:
@@ -109,14 +110,15 @@ def _plain(title: str, total: float, start: float) -> Advance:
         nonlocal last, done
         done += amount
         now = time.monotonic()
-        finished = done >= total > done - amount
+        finished = bool(total) and done >= total > done - amount
         if now - last < PLAIN_INTERVAL and not finished:
             return
         last = now
-        left = (total - done) * (now - began) / max(done - start, 1e-9)
-        share = 100 * done / total if total else 100.0
+        left = max(0.0, total - done) * (now - began) / max(done - start, 1e-9)
         clock = f"in {duration(now - began)}" if finished else f"{duration(left)} left"
-        say(f"{title}: {share:3.0f} %  {clock}  {note}".rstrip())
+        # What has no known total has no share and no time left.
+        told = f"{100 * done / total:3.0f} %  {clock}" if total else f"{done:,.0f}  in {duration(now - began)}"
+        say(f"{title}: {told}  {note}".rstrip())
 
     return advance
 

@@ -89,7 +89,9 @@ def _cluster(address: str) -> Iterator[Pool]:
         here = version("hanbeot")
         there = client.run(_installed)
         if not there:
-            raise InputError(f"--scheduler {address}: the cluster has no workers; start some with `dask worker {address}`")
+            raise InputError(
+                f"--scheduler {address}: the cluster has no workers; start some with `dask worker {address}`"
+            )
         for worker, found in there.items():
             if found != here:
                 raise InputError(f"--scheduler {address}: worker {worker} has Hanbeot {found}, this is {here}")

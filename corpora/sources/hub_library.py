@@ -177,6 +177,8 @@ class Rows:
             yield number, row
 
     def _open(self, datasets: Any) -> Any:
+        from pyarrow.dataset import ParquetFragmentScanOptions
+
         asked, place = self._asked, {"path": self._info.id, "revision": self._info.sha}
         names = datasets.get_dataset_config_names(**place)
         config = asked.config or datasets.get_dataset_default_config_name(**place)
@@ -186,7 +188,10 @@ class Rows:
         # A cache of its own: in the common one the library may find another revision, and would take it.
         with TemporaryDirectory() as cache:
             builder = datasets.load_dataset_builder(**place, name=config, cache_dir=cache)
-        self._check_origin(builder)
+        check_origin(asked, self._info, builder)
+        if hasattr(builder.config, "fragment_scan_options"):
+            # Parquet read ahead stays in memory to the end of its file.
+            builder.config.fragment_scan_options = ParquetFragmentScanOptions(pre_buffer=False)
         streams = builder.as_streaming_dataset()
         if asked.split not in streams:
             example = f"hf:{asked.id}:{asked.config or ''}:{next(iter(streams))}"
@@ -203,17 +208,6 @@ class Rows:
         self.total = (known and known.num_examples) or 0
         return stream.select_columns([column for column in columns if column in (asked.text_field, *NAMES)])
 
-    def _check_origin(self, builder: Any) -> None:
-        name, home = self._asked.name, f"hf:/datasets/{self._info.id}@{self._info.sha}/"
-        if (builder.repo_id, builder.hash) != (self._info.id, self._info.sha):
-            raise InputError(f"{name}: a file or folder {self._info.id} is in the way; run this from another folder")
-        kind = type(builder).__module__.split(".")[2]
-        if kind not in _KINDS:
-            raise InputError(f"{name}: made of {kind} files; text is read from {', '.join(_KINDS)} files only")
-        for file in (file for files in builder.config.data_files.values() for file in files):
-            if not posixpath.normpath(file).startswith(home):
-                raise InputError(f"{name}: its README.md names {file!r}, outside of the data set; take another one")
-
     def _why(self, error: Exception) -> str:
         """Why the library cannot go on, and what to do."""
         script = f"{self._info.id.rpartition('/')[2]}.py"
@@ -227,6 +221,19 @@ class Rows:
         if self._info.gated and (_status(error) or isinstance(error, FileNotFoundError)):
             return f"ask for access at {self._page}, then log in with `hf auth login`"
         return f"the datasets library cannot read it: {_line(error)}"
+
+
+def check_origin(asked: Asked, info: Any, builder: Any) -> None:
+    """Raise InputError unless rows come from files of this repository at this commit, by a reader of plain rows."""
+    home = f"hf:/datasets/{info.id}@{info.sha}/"
+    if (builder.repo_id, builder.hash) != (info.id, info.sha):
+        raise InputError(f"{asked.name}: a file or folder {info.id} is in the way; run this from another folder")
+    kind = type(builder).__module__.split(".")[2]
+    if kind not in _KINDS:
+        raise InputError(f"{asked.name}: made of {kind} files; text is read from {', '.join(_KINDS)} files only")
+    for file in (file for files in builder.config.data_files.values() for file in files):
+        if not posixpath.normpath(file).startswith(home):
+            raise InputError(f"{asked.name}: its README.md names {file!r}, outside of the data set; take another one")
 
 
 def _status(error: Exception) -> int | None:

@@ -1,9 +1,9 @@
 """What `CORPUS` names, as files: paths, folders and globs; dumps and data sets are fetched into a folder first.
 
-    my.txt  law/  "notes/*.jsonl"     files as they lie there
-    kowiki  kowiki:20260901           a dump of Korean Wikipedia, the latest or of a date
-    hf:org/name:config:split          a data set of the Hugging Face Hub
-    law                               a source by the name that the recipe gives it
+my.txt  law/  "notes/*.jsonl"     files as they lie there
+kowiki  kowiki:20260901           a dump of Korean Wikipedia, the latest or of a date
+hf:org/name:config:split          a data set of the Hugging Face Hub
+law                               a source by the name that the recipe gives it
 """
 
 from __future__ import annotations
@@ -80,12 +80,13 @@ def _expand(name: str, known: SourceSettings, settings: CorpusSettings, download
     elif path.is_dir():
         yield from _inside(path, known)
     elif is_dump(name):
-        file, dump, fetched = fetch_dump(name, settings.dump_mirror, downloads)
+        file, dump, _ = fetch_dump(name, settings.dump_mirror, downloads)
         yield Source(file, file.name, _filled(known, _WIKIPEDIA, dump.address, dump.date))
     elif is_dataset(name):
         file, data = fetch_dataset(name, downloads, known.text_field or settings.text_field)
         stated = SourceSettings(name=name, licence=data.licence or "", text_field="text")
-        yield Source(file, file.name, replace(_filled(known, stated, data.address, ""), text_field="text"))
+        filled = _filled(known, stated, data.address, "")
+        yield Source(file, file.name, replace(filled, text_field="text", encoding="utf-8"))
     else:
         yield from _matches(name, known)
 
@@ -116,9 +117,7 @@ def _inside(folder: Path, known: SourceSettings) -> list[Source]:
     for entry in seen:
         _stay_inside(entry, folder)
     shown = [entry for entry in seen if entry.is_file()]
-    texts = [
-        Source(file, file.relative_to(folder).as_posix(), known) for file in shown if file.name.endswith(SUFFIXES)
-    ]
+    texts = [Source(file, file.relative_to(folder).as_posix(), known) for file in shown if file.name.endswith(SUFFIXES)]
     if not texts:
         raise InputError(
             f"the folder {folder} holds no text file ({', '.join(KINDS)}, each also packed: {', '.join(PACKED[1:])})"
@@ -136,5 +135,5 @@ def _stay_inside(entry: Path, folder: Path) -> None:
     """A link in a folder that someone handed over must not pull other files of this machine into a corpus."""
     if entry.is_symlink() and not entry.resolve().is_relative_to(folder.resolve()):
         raise InputError(
-            f"{entry} is a link that leads out of the folder, to {entry.resolve()}; remove it, or name its target itself"
+            f"{entry} is a link that leads out of the folder, to {entry.resolve()}; remove it, or name that one itself"
         )

@@ -89,5 +89,5 @@ def _not_text(path: Path, number: int, error: UnicodeDecodeError, encoding: str)
         return f"{path}, line {number}: not {encoding} (byte 0x{byte:02x} at position {error.start + 1} of the line)"
     return (
         f"{path}, line {number}: not UTF-8 (byte 0x{byte:02x} at position {error.start + 1} of the line); convert the "
-        f"file first (iconv -f CP949 -t UTF-8), say corpus.encoding=cp949, or corpus.errors=skip to leave such lines out"
+        f"file first (iconv -f CP949 -t UTF-8), say corpus.encoding=cp949, or drop such lines by corpus.errors=skip"
     )

@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 _BLOCK = 1 << 16
+_ENDLESS = 200_000_000
 _RANGE = re.compile(r"bytes=([0-9]+)-([0-9]*)")
 
 
@@ -49,7 +50,7 @@ class Behaviour:
     ignore_condition: bool = False
     #: Another body than the file's.
     body: bytes | None = None
-    #: Sent behind the body without end, until the client goes away.
+    #: Zeros behind the body without end, until the client goes away or has taken `_ENDLESS` bytes.
     endless: bool = False
     #: The body in chunks, without Content-Length.
     chunked: bool = False
@@ -215,6 +216,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_endless(self, asked: Asked) -> None:
         piece = bytes(_BLOCK)
-        while not self.server.owner.closing.is_set():
+        while asked.sent < _ENDLESS and not self.server.owner.closing.is_set():
             self.wfile.write(piece)
             asked.sent += len(piece)

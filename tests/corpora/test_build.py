@@ -109,7 +109,9 @@ def test_an_error_leaves_the_earlier_corpus(write) -> None:
 def test_the_same_bytes_for_any_number_of_workers(tmp_path: Path) -> None:
     files = sources(REPOSITORY / "corpora" / "sample")
     settings = dataclasses.replace(SETTINGS, held_out=0.1)
-    contents = {build_corpus(files, settings, tmp_path / str(workers), Workers(workers))[0].content for workers in (1, 2, 4)}
+    contents = {
+        build_corpus(files, settings, tmp_path / str(workers), Workers(workers))[0].content for workers in (1, 2, 4)
+    }
     assert len(contents) == 1
 
 

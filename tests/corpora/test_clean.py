@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from corpora.clean import Filter, clean_line, hangul_share, shorten_repeats
 from tests.conftest import CORPUS
 
-SETTINGS = dataclasses.replace(CORPUS, min_chars=5, max_chars=20, min_hangul=0.5, boilerplate=["무단 ?전재", "^기사제보"])
+SETTINGS = dataclasses.replace(
+    CORPUS, min_chars=5, max_chars=20, min_hangul=0.5, boilerplate=["무단 ?전재", "^기사제보"]
+)
 
 
 @pytest.mark.parametrize(

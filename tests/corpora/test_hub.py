@@ -9,6 +9,7 @@ from dataclasses import asdict
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pytest
 
 from corpora.sources import hub
 from corpora.sources.hub import fetch_dataset, is_dataset
-from corpora.sources.hub_library import Asked
+from corpora.sources.hub_library import Asked, check_origin
 from pipeline.errors import InputError
 from tests.conftest import REPOSITORY
 from tests.corpora.hub_server import Hub, Repository, serve
@@ -266,7 +267,7 @@ def test_an_interrupted_fetch_goes_on(tmp_path: Path) -> None:
         repositories["org/cut"].cut = None
         again = [{"name": job["name"], "frame": job["frame"]} for job in jobs]
         notes = next(tmp_path.glob("*older*.part.json"))
-        notes.write_text(json.dumps({**json.loads(notes.read_text()), "library": "4.0.0"}))
+        notes.write_text(json.dumps({**json.loads(notes.read_text()), "library": "0"}))
         second = fetched(server, tmp_path, *again, *({**job, "folder": "whole"} for job in again))
     assert [line for line in second["said"] if ", revision " not in line] == [
         "hf:org/stopped: goes on after row 63",
@@ -343,3 +344,17 @@ def test_half_a_character_is_named() -> None:
     assert hub._line(1, {"text": "가😀", "id": 3, "title": ["x"]}, asked) == '{"text": "가😀", "id": "3"}\n'.encode()
     with pytest.raises(InputError, match="hf:org/name, row 1,234: half of a character"):
         hub._line(1234, {"text": "가\ud83d"}, asked)
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "https://else.where/a.txt", "hf://datasets/org/b@1/a.txt", "../a.txt"])
+def test_rows_from_elsewhere_are_refused(file: str) -> None:
+    """Whatever the version of the library, some of which follow a README.md anywhere."""
+    asked, info = Asked("hf:org/a", "org/a", None, "train", "text"), SimpleNamespace(id="org/a", sha="1")
+    home = "hf://datasets/org/a@1/"
+    reader = type("Text", (), {"__module__": "datasets.packaged_modules.text.text", "repo_id": "org/a", "hash": "1"})()
+    reader.config = SimpleNamespace(data_files={"train": [f"{home}a.txt", f"{home}b/c.txt"]})
+    check_origin(asked, info, reader)
+    for outside in (file, f"{home}../../b@1/a.txt"):
+        reader.config.data_files["test"] = [outside]
+        with pytest.raises(InputError, match=r"hf:org/a: its README\.md names '.*', outside of the data set"):
+            check_origin(asked, info, reader)

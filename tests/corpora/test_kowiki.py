@@ -115,6 +115,9 @@ def test_other_names_are_no_dumps() -> None:
 def test_a_date_that_is_not_there(mirror: Loopback, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no dump kowiki:20200101 at .*/kowiki/ lists the dates.*dump_mirror"):
         fetch_dump("kowiki:20200101", mirror.address, tmp_path)
+    mirror.will(f"/kowiki/{DATE}/kowiki-{DATE}-sha1sums.txt", Behaviour(body=SUMS.replace(DATE, "20260801").encode()))
+    with pytest.raises(InputError, match="lists no"):
+        fetch_dump(f"kowiki:{DATE}", mirror.address, tmp_path)
     with pytest.raises(InputError, match=r"corpus\.dump_mirror: .*not an address"):
         fetch_dump("kowiki", "dumps.wikimedia.org", tmp_path)
 
@@ -143,8 +146,22 @@ def test_a_dump_that_is_there_needs_no_network(mirror: Loopback, tmp_path: Path)
         fetch_dump("kowiki", mirror.address, tmp_path)
 
 
+def test_a_dump_that_was_published_anew_replaces_the_old(mirror: Loopback, tmp_path: Path) -> None:
+    fetch_dump("kowiki", mirror.address, tmp_path)
+    (mirror.folder / "kowiki" / DATE / MULTISTREAM).write_bytes(CONTENT * 2)
+    sha1 = hashlib.sha1(CONTENT * 2).hexdigest()
+    list_sums(mirror, SUMS.replace(SHA1, sha1))
+    path, dump, _ = fetch_dump("kowiki", mirror.address, tmp_path)
+    assert (dump.sha1, dump.size) == (sha1, 2 * len(CONTENT)) and path.read_bytes() == CONTENT * 2
+    assert fetch_dump(f"kowiki:{DATE}", mirror.address, tmp_path)[1] == dump
+
+
 def test_a_file_fetched_by_hand_is_checked_and_taken(mirror: Loopback, tmp_path: Path) -> None:
     (tmp_path / MULTISTREAM).write_bytes(CONTENT)
+    mirror.will(f"/kowiki/{DATE}/kowiki-{DATE}-sha1sums.txt", Behaviour(status=403))
+    with pytest.raises(InputError, match=r"name its path$"):
+        fetch_dump(f"kowiki:{DATE}", mirror.address, tmp_path)
+    mirror.log.clear()
     assert fetch_dump(f"kowiki:{DATE}", mirror.address, tmp_path)[2].last_modified is None
     assert paths(mirror) == [f"kowiki-{DATE}-sha1sums.txt"]
     fetch_dump(f"kowiki:{DATE}", mirror.address, tmp_path)

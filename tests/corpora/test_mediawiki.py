@@ -17,7 +17,8 @@ HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="
 def page(title: str, text: str, ns: str = "0", extra: str = "", model: str = "wikitext") -> str:
     return (
         f"<page><title>{title}</title><ns>{ns}</ns><id>1</id>{extra}<revision><id>2</id><contributor><username>title"
-        f"</username></contributor><model>{model}</model><text bytes='9' xml:space='preserve'>{text}</text></revision></page>\n"
+        f"</username></contributor><model>{model}</model><text bytes='9' xml:space='preserve'>{text}</text>"
+        "</revision></page>\n"
     )
 
 
@@ -58,7 +59,9 @@ def test_of_several_revisions_the_last(write) -> None:
 
 
 def test_billion_laughs_is_refused_before_it_laughs(write) -> None:
-    lol = '<!ENTITY a "ha">' + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefghi", "bcdefghij", strict=True))
+    lol = '<!ENTITY a "ha">' + "".join(
+        f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+    )
     text = f'<?xml version="1.0"?>\n<!DOCTYPE mediawiki [{lol}]>\n' + dump(page("비", "&j;"))
     tracemalloc.start()
     with pytest.raises(InputError, match=r"a\.xml, line 2: a DOCTYPE"):

@@ -31,7 +31,9 @@ def text(start: int, characters: int) -> str:
     """Documents of three sentences, about so many characters in all."""
     lines, size = [], 0
     while size < characters:
-        document = [f"{start}번 글의 {line}째 문장은 연락처 010-{start % 9000 + 1000}-{line}234로 끝난다." for line in range(3)]
+        document = [
+            f"{start}번 글의 {line}째 문장은 연락처 010-{start % 9000 + 1000}-{line}234로 끝난다." for line in range(3)
+        ]
         lines += [*document, ""]
         size += sum(map(len, document))
         start += 1
@@ -129,7 +131,9 @@ def test_killed_at_any_moment_and_by_several_workers_the_bytes_are_the_same(writ
         write(f"in/{number}.txt", text(number * 40_000, BIG))
     flags = ["--corpus", str(tmp_path / "in"), "--recipe", "base", "--name", "x"]
     command = [sys.executable, "-m", "corpora.build", *flags]
-    subprocess.run([*command, "--workers", "1", "--artifacts", str(tmp_path / "whole")], check=True, capture_output=True)
+    subprocess.run(
+        [*command, "--workers", "1", "--artifacts", str(tmp_path / "whole")], check=True, capture_output=True
+    )
     killed = [*command, "--workers", "2", "--artifacts", str(tmp_path / "killed")]
     found = 0
     for wait in (2.0, 3.0, 4.0, 5.0):

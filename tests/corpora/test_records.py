@@ -58,7 +58,9 @@ def test_a_line_that_is_not_utf8(write) -> None:
     path = write("a.jsonl", jsonl(ROWS[:1]).encode() + '{"text": "가"}\n'.encode("cp949"))
     with pytest.raises(InputError, match=r"a\.jsonl, line 2: not utf-8"):
         list(read_jsonl(path, "text"))
-    assert list(read_jsonl(write("b.jsonl", '{"text": "가"}\n'.encode("cp949")), "text", encoding="cp949")) == [("1", "가")]
+    assert list(read_jsonl(write("b.jsonl", '{"text": "가"}\n'.encode("cp949")), "text", encoding="cp949")) == [
+        ("1", "가")
+    ]
 
 
 def test_a_record_without_end_does_not_fill_the_memory(write) -> None:
@@ -80,7 +82,9 @@ def test_parquet(tmp_path) -> None:
         ("3 3", ""),
         ("4 4", ""),
     ]
-    with pytest.raises(InputError, match=r"no column 'text'; there are body, id, other; name yours by corpus\.text_field"):
+    with pytest.raises(
+        InputError, match=r"no column 'text'; there are body, id, other; name yours by corpus\.text_field"
+    ):
         list(read_parquet(path, "text"))
     with pytest.raises(InputError, match="column 'id' holds int64, not text"):
         list(read_parquet(path, "id"))

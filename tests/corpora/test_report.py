@@ -21,7 +21,9 @@ SETTINGS = dataclasses.replace(
     sentence_copies=1,
     duplicate_documents=1.0,
     boilerplate=["무단 ?전재"],
-    sources=[SourceSettings(name="*a.txt", licence="CC BY-SA 4.0", attribution="여러 사람", address="https://example.org")],
+    sources=[
+        SourceSettings(name="*a.txt", licence="CC BY-SA 4.0", attribution="여러 사람", address="https://example.org")
+    ],
 )
 TEXT = """비가 많이 왔다.
 연락은 010-1234-5678로 한다.
@@ -62,7 +64,13 @@ def test_figures_are_those_of_the_files(write, tmp_path: Path) -> None:
     source = next(row for row in report.splitlines() if "CC BY-SA 4.0" in row)
     assert source.endswith(f"| https://example.org | {'not stated'} | 2 | 3 | {characters} |")
     left = {name.strip("`"): int(row[0]) for name, row in rows(report, "Left out").items() if row[0].isdigit()}
-    assert left == {"boilerplate": 2, "duplicate_document": 1, "duplicate_sentence": 1, "little_hangul": 1, "too_short": 1}
+    assert left == {
+        "boilerplate": 2,
+        "duplicate_document": 1,
+        "duplicate_sentence": 1,
+        "little_hangul": 1,
+        "too_short": 1,
+    }
     assert rows(report, "Personal data")["phone"] == ["2", "`[PHONE]`"]
     scripts = {name: int(row[0]) for name, row in rows(report, "Text").items() if name in ("Hangul", "Latin", "digits")}
     text = "".join(sentence for document in documents for sentence in document)
@@ -114,5 +122,10 @@ def test_lengths_are_classed_by_their_upper_bounds() -> None:
     statistics = Statistics()
     statistics.add(["가" * length for length in (1, 10, 11, 1280, 1281)], "a")
     lengths = statistics.lengths()
-    assert {name: count for name, count in lengths.items() if count} == {"1-10": 2, "11-20": 1, "641-1280": 1, ">1280": 1}
+    assert {name: count for name, count in lengths.items() if count} == {
+        "1-10": 2,
+        "11-20": 1,
+        "641-1280": 1,
+        ">1280": 1,
+    }
     assert len(lengths) == len(LENGTHS) + 1
