@@ -29,7 +29,7 @@ WITHOUT_TORCH = {
     "pretrain.prepared",
     "pretrain.settings",
 }
-MODULES = [path for room in ROOMS for path in sorted((REPOSITORY / room).glob("*.py"))]
+MODULES = [path for room in ROOMS for path in sorted((REPOSITORY / room).rglob("*.py"))]
 
 
 def imported(path: Path) -> set[str]:
@@ -43,12 +43,12 @@ def imported(path: Path) -> set[str]:
 
 
 def name_of(path: Path) -> str:
-    return f"{path.parent.name}.{path.stem}"
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_go_down(path: Path) -> None:
-    room = path.parent.name
+    room = path.relative_to(REPOSITORY).parts[0]
     allowed = ROOMS[ROOMS.index(room) :]
     ours = {name for name in imported(path) if name.split(".")[0] in ROOMS}
     assert {name for name in ours if name.split(".")[0] not in allowed} == set()
@@ -58,7 +58,7 @@ def test_imports_go_down(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_torch_stays_upstairs(path: Path) -> None:
     heavy = {"torch", "transformers", "accelerate"} & {name.split(".")[0] for name in imported(path)}
-    if path.parent.name not in ("pretrain", "finetune") or name_of(path) in WITHOUT_TORCH:
+    if path.relative_to(REPOSITORY).parts[0] not in ("pretrain", "finetune") or name_of(path) in WITHOUT_TORCH:
         assert heavy == set()
 
 
