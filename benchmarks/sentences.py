@@ -22,7 +22,7 @@ import multiprocessing
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import accumulate
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -66,7 +66,7 @@ class Case:
     undecided: frozenset[int] = frozenset()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Score:
     """Counts over paragraphs: right, given and wanted boundaries; paragraphs, and those exactly right."""
 
@@ -76,15 +76,8 @@ class Score:
     paragraphs: int = 0
     exact: int = 0
 
-    def add(self, case: Case, answer: frozenset[int]) -> bool:
-        """Count one paragraph, and say whether it is exactly right."""
-        given = answer - case.undecided
-        self.right += len(given & case.boundaries)
-        self.given += len(given)
-        self.wanted += len(case.boundaries)
-        self.paragraphs += 1
-        self.exact += given == case.boundaries
-        return given == case.boundaries
+    def __add__(self, other: Score) -> Score:
+        return Score(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(Score)))
 
     def cells(self) -> tuple[str, ...]:
         """Precision, recall, F1 and the share of paragraphs exactly right; `-` where there is nothing to divide by."""
@@ -167,43 +160,39 @@ def load(name: str) -> Splitter:
     return lambda text: list(split(text, backend=backend, num_workers=1))
 
 
-def score(split: Splitter, cases: Iterable[Case], failures: str = "") -> tuple[dict[str, Score], int]:
-    """Scores by group, and of how many paragraphs the splitter changed the text, which count as not split.
+def score(case: Case, answer: frozenset[int]) -> Score:
+    """One paragraph's counts."""
+    given = answer - case.undecided
+    return Score(len(given & case.boundaries), len(given), len(case.boundaries), 1, given == case.boundaries)
 
-    With `failures`, every paragraph that is not exactly right is printed under that heading.
+
+def scores(split: Splitter, cases: Iterable[Case], failures: str = "") -> dict[str, Score]:
+    """Scores of all and of each group.
+
+    A paragraph whose text the splitter changes counts as not split. With `failures`, every paragraph that is not
+    exactly right is printed under that heading.
     """
-    scores: dict[str, Score] = {}
-    changed = 0
+    found = {"all": Score()}
     for case in cases:
         sentences = split(case.text)
         whole = "".join("".join(sentences).split()) == "".join(case.text.split())
-        changed += not whole
-        right = scores.setdefault(case.group, Score()).add(case, ends(sentences) if whole else frozenset())
-        if failures and not right:
-            say(f"{failures}, {case.group}: {' | '.join(sentences)}")
-    return scores, changed
-
-
-def total(scores: Iterable[Score]) -> Score:
-    """The sum of scores."""
-    whole = Score()
-    for part in scores:
-        for field in ("right", "given", "wanted", "paragraphs", "exact"):
-            setattr(whole, field, getattr(whole, field) + getattr(part, field))
-    return whole
+        one = score(case, ends(sentences) if whole else frozenset())
+        for group in ("all", case.group):
+            found[group] = found.get(group, Score()) + one
+        if failures and not one.exact:
+            say(f"{failures}, {case.group}{'' if whole else ', text changed'}: {' | '.join(sentences)}")
+    return found
 
 
 def quality(splitters: dict[str, Splitter], title: str, cases: Sequence[Case], failures: bool = False) -> None:
     """Print one table: all, and by group if there are several."""
-    rows = []
-    for name, split in splitters.items():
-        scores, changed = score(split, cases, f"{name}, {title}" if failures else "")
-        parts = {"all": total(scores.values()), **(scores if len(scores) > 1 else {})}
-        rows += [(group, name, str(part.paragraphs), *part.cells()) for group, part in parts.items()]
-        if changed:
-            say(f"{name} changed the text of {changed} paragraphs ({title}); they count as not split")
-    order = list(dict.fromkeys(row[0] for row in rows))
-    rows.sort(key=lambda row: order.index(row[0]))
+    found = {name: scores(split, cases, f"{name}, {title}" if failures else "") for name, split in splitters.items()}
+    groups = ["all", *dict.fromkeys(case.group for case in cases if case.group)]
+    rows = [
+        (group, name, str(found[name][group].paragraphs), *found[name][group].cells())
+        for group in groups
+        for name in splitters
+    ]
     table(title, ("group", "splitter", "paragraphs", "precision", "recall", "F1", "exact"), rows, stdout=True)
 
 

@@ -189,7 +189,7 @@ def _template(rng: Random) -> str:
         [
             f"{{{{본문|{DECOY}틀}}}}",
             "{{-}}",
-            f"{{{{인용문|{decoy(rng, '틀')} [[링크|{DECOY}틀]]|출처={{{{lang|de|Buch}}}}}}}}",
+            f"{{{{둘러보기 상자\n|제목={decoy(rng, '틀')}\n|목록1=[[링크|{DECOY}틀]] {{{{·}}}} 둘\n}}}}",
             f"{{{{historical populations|align=left\n|1721|65300\n|1750|113289\n|footnote={decoy(rng, '틀')}}}}}",
             f"<!-- {decoy(rng, '숨은글')} -->",
             f":<math>{DECOY}수식 = \\frac{{{{a}}}}{{b}}</math>",

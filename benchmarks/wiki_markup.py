@@ -43,8 +43,13 @@ _ENTITIES = {
 }
 
 #: What shows nothing in the text, and brackets of which nothing is left.
-_SILENT = ("{{출처 필요}}", "{{출처 필요|날짜=2020-1-1}}", "{{앵커|자리}}", "<nowiki/>")
-_EMPTIED = ("({{소리|ko-word.ogg}})", "({{소리|a.ogg|}}, {{소리|b.ogg}})", "(<!-- 발음 -->)", "( {{소리|c.ogg}} )")
+_SILENT = ("{{출처 필요}}", "{{출처 필요|날짜=2020-1-1}}", "{{앵커|자리}}", "<nowiki/>", "</small>")
+_EMPTIED = (
+    "({{소리|ko-word.ogg}})",
+    "({{소리|a.ogg|}}, {{소리|b.ogg}})",
+    "(<!-- 발음 -->{{소리|d.ogg}})",
+    "( {{소리|c.ogg}} )",
+)
 #: Forms of links to the text {0}.
 _LINKS = {
     "[[{0}]]": 60,

@@ -88,6 +88,7 @@ def build_corpus(
             "dropped": dict(sorted(made.dropped.counts.items())),
             "personal": dict(sorted(made.personal.items())),
             "formats": reading.formats,
+            "bytes_read": sum(file.bytes for file in files),
             "parts": {"made": parts.made, "found": len(parts.all) - parts.made},
         }
 
@@ -168,8 +169,9 @@ def _tell(folder: Path, manifest: Manifest) -> None:
         say(f"  dropped {count:,} {reason}")
     for kind, count in figures["personal"].items():
         say(f"  found {count:,} {kind} (personal data)")
-    speed = sum(figures[split]["bytes"] for split in SPLITS) / 1e6 / max(figures["seconds"], 0.01)
-    say(f"  {figures['seconds']:.1f} s, {speed:.1f} MB/s; {folder / 'report.md'} tells more")
+    size = figures["bytes_read"] / 1e6
+    speed = size / max(figures["seconds"], 0.01)
+    say(f"  {size:,.1f} MB of files in {figures['seconds']:.1f} s, {speed:.1f} MB/s; {folder / 'report.md'} tells more")
     if not figures["heldout"]["documents"]:
         warn("too few documents to hold any out: training will run without evaluation")
 

@@ -86,13 +86,16 @@ def refine_parts(
                 yield batch
 
     held: list[Refined] = []
+    ours: set[Path] = set()
     for refined in ordered_map(pool, partial(refine, settings=settings), work()):
         place, key, last = owners.popleft()
         held.append(refined)
         if last:
             manifest, built = build(place, key, partial(_write, refined=held))
             held = []
-            yield Part(place, manifest.figures), built
+            # The same text twice in one build is one part, and no earlier build's.
+            ours |= {place} if built else set()
+            yield Part(place, manifest.figures), place in ours
 
 
 def _is_whole(place: Path) -> bool:

@@ -32,11 +32,12 @@ from corpora.wikinames import (
     OPENER,
     SKIPPED_SECTIONS,
     STAND_INS,
+    TABLE,
     UNSEEN_TAGS,
 )
 
 #: Links and templates on one page. The parser takes a tenth of a millisecond for each; the largest lists have 10,000.
-_MOST = 100_000
+_MOST = 60_000
 #: Characters shown of what does not close.
 _SHOWN = 200
 
@@ -70,6 +71,8 @@ def prepare(markup: str) -> tuple[str, list[tuple[str, str]]]:
     dropped: list[tuple[str, str]] = []
     text = _FOREIGN.sub("", markup)
     text = cut_comments(text, dropped)
+    if "__" in text:
+        text = _SWITCH.sub("", text)
     text = _sections(text, dropped)
     text = _tags(text).replace("<", "<".translate(HIDE))
     text = _tables(text)
@@ -79,10 +82,8 @@ def prepare(markup: str) -> tuple[str, list[tuple[str, str]]]:
     text = _BOLD_AFTER.sub("", text)
     text = _WEB.sub(_web_label, text)
     text = _ADDRESS.sub(HOLE, text)
-    if "__" in text:
-        text = _SWITCH.sub("", text)
-    text = _RULE.sub(BREAK, text)
-    return _LINES.sub(BREAK, _LIST_MARKS.sub(ITEM, text)).replace(LINE, " "), dropped
+    text = _LIST_MARKS.sub(ITEM, _RULE.sub(BREAK, text))
+    return _LINES.sub(BREAK, text).replace(LINE, " ").replace("{|", TABLE), dropped
 
 
 def cut_comments(text: str, dropped: list[tuple[str, str]]) -> str:

@@ -21,7 +21,7 @@ _SEPARATOR = re.compile(r"([,，;；、/·])")
 _EMPTY = re.compile(r"[\s~∼〜–—:：=-]*")
 _LABEL = re.compile(r"\s*[가-힣A-Za-z][가-힣A-Za-z ]{0,11}[:：]\s*")
 
-_RUN = re.compile(f"[{_SOFT}]*{HOLE}[{_SOFT}]*")
+_RUN = re.compile(f"[{_SOFT}](?:\\s?[{_SOFT}])*+")
 _PARTICLES = (
     "이다|이며|이고|이었다|이었으며|였다|이라|이라는|이라고|인|을|를|은|는|와|과|로|으로|에|에서|의|명|개|년|월|일|원"
     "|미터|킬로미터|제곱킬로미터|%"
@@ -35,10 +35,10 @@ _LACKING = re.compile(
     rf"|(?<=[은는을를의]\s){HOLE}(?=[.,!?]|$)"
     rf"|(?<=[은는을를]\s){GONE}(?=[가-힣])"
 )
-_JOINS = re.compile(rf"\s*{GONE}+(?=[가-힣])")
-_BEFORE_MARK = re.compile(rf"\s?[{_SOFT}](?:\s?[{_SOFT}])*\s?(?=\.(?!\.)|[,;!?)\]}}」』》〉”’）］。、])")
-_ELSEWHERE = re.compile(rf"\s?[{_SOFT}](?:\s?[{_SOFT}])*\s?")
-_AT_HEAD = re.compile(rf"^[{_SOFT}\s]*[{_SOFT}][\s,.;:·)]*")
+_JOINS = re.compile(rf"\s*{GONE}(?=[가-힣])")
+_BEFORE_MARK = re.compile(rf"\s*[{_SOFT}]\s?(?=\.(?!\.)|[,;!?)\]}}」』》〉”’）］。、])")
+_ELSEWHERE = re.compile(rf"\s*[{_SOFT}]\s?")
+_AT_HEAD = re.compile(rf"^\s*[{_SOFT}][\s,.;:·)]*")
 
 
 def close_holes(paragraph: str) -> str:
@@ -52,13 +52,19 @@ def close_holes(paragraph: str) -> str:
     text = " ".join(paragraph.split())
     if not _ANY.search(text):
         return text
-    text = _RUN.sub(HOLE, _brackets(text))
+    text = _RUN.sub(_merged, _brackets(text)).strip(" ")
     text = _LACKING.sub(MISSING, text)
     text = _AT_HEAD.sub("", text)
     text = _JOINS.sub("", text)
     text = _BEFORE_MARK.sub("", text)
     text = _ELSEWHERE.sub(lambda run: " " if " " in run[0] else "", text)
     return re.sub(f"{FORMULA}+", MISSING, text).strip()
+
+
+def _merged(run: re.Match[str]) -> str:
+    """One stand-in for several side by side, the one that says most; a space among them goes in front."""
+    mark = next(mark for mark in (HOLE, GONE, NOTE) if mark in run[0])
+    return f" {mark}" if " " in run[0] else mark
 
 
 def _brackets(text: str) -> str:

@@ -24,6 +24,7 @@ _MEANINGFUL = "[]{}|'<>&*#:;=!_-~/"
 _HIDING = range(0xE010, 0xE010 + len(_MEANINGFUL))
 #: Makes characters that mean something to the wiki plain (`str.translate`), and back.
 HIDE = {ord(character): code for character, code in zip(_MEANINGFUL, _HIDING, strict=True)} | {ord("\n"): " "}
+TABLE = "{|".translate(HIDE)
 UNHIDE = dict(zip(_HIDING, _MEANINGFUL, strict=True))
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mwparserfromhell.nodes import Argument, Comment, ExternalLink, HTMLEntity, Node, Tag, Template, Text, Wikilink
+from mwparserfromhell.nodes import ExternalLink, Heading, HTMLEntity, Node, Tag, Template, Text, Wikilink
 from mwparserfromhell.parser import Parser, ParserError
 from mwparserfromhell.wikicode import Wikicode
 
@@ -30,6 +30,7 @@ from corpora.wikinames import (
     OPENER,
     SHOWN,
     STAND_INS,
+    TABLE,
     UNHIDE,
     UNITS,
     template_name,
@@ -123,8 +124,8 @@ def _show_rare(node: Node, shown: list[str]) -> None:
     elif isinstance(node, Tag):
         if node.contents:
             _show(node.contents, shown)
-    elif not isinstance(node, Argument | Comment):
-        shown.append(str(node))
+    elif isinstance(node, Heading):
+        shown.append(BREAK)
 
 
 def _show_link(link: Wikilink, shown: list[str]) -> None:
@@ -170,7 +171,7 @@ class _Page:
             content = bare.lstrip(_MARKS)
             if not content:
                 self._marks_alone(bare)
-            elif content[0] in "|!" or content.startswith("{|"):
+            elif content[0] in "|!" or content.startswith(TABLE):
                 self._finish()
             elif bare[0] == ITEM:
                 self._finish()

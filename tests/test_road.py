@@ -85,7 +85,9 @@ def test_the_readme_s_commands_run(checkout: Path) -> None:
     """Every command of the README, as written and in its order, only with shorter training."""
     mine = checkout / "my.txt"
     mine.write_text((REPOSITORY / "corpora" / "sample" / "science.txt").read_text("utf-8"), "utf-8")
-    (checkout / "notes.jsonl").write_text('{"title": "비", "text": "어제는 비가 많이 왔다. 길이 모두 젖었다."}\n', "utf-8")
+    (checkout / "notes.jsonl").write_text(
+        '{"title": "비", "text": "어제는 비가 많이 왔다. 길이 모두 젖었다."}\n', "utf-8"
+    )
     skipped = {"make test", "make check"}  # this very run
     for command in shell_lines(README):
         if command in skipped or command.startswith(("git clone", "cd ")):

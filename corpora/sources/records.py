@@ -54,6 +54,8 @@ def _record(raw: bytes, field: str, encoding: str) -> tuple[str, str]:
         record = json.loads(raw.decode(encoding))
     except UnicodeDecodeError as error:
         raise ValueError(f"not {encoding}: {error.reason} at byte {error.start + 1}") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at character {error.pos + 1}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
     if not isinstance(record, dict):

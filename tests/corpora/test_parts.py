@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import corpora.parts
+import corpora.raw
 from corpora.build import build_corpus
 from corpora.raw import BATCH_CHARACTERS, PART_BATCHES, RawDocument, fingerprint, parts
 from corpora.refine import refine
@@ -20,7 +21,14 @@ from pipeline.executor import Workers
 from tests.conftest import CORPUS, sources
 
 SETTINGS = dataclasses.replace(CORPUS, held_out=0.02, duplicate_documents=0.8, sentence_copies=2, privacy="redact")
-BIG = 2 * BATCH_CHARACTERS
+#: Characters of a batch here; two of them make a file that fills a part.
+BATCH = 20_000
+BIG = 2 * BATCH
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpora.raw, "BATCH_CHARACTERS", BATCH)
 
 
 def raw(label: str, number: int, characters: int) -> RawDocument:
@@ -41,14 +49,14 @@ def text(start: int, characters: int) -> str:
 
 
 def test_documents_stay_in_order_and_whole() -> None:
-    documents = [raw("a", number, size) for number, size in enumerate([5, BATCH_CHARACTERS, 7, 9, BIG, 3])]
+    documents = [raw("a", number, size) for number, size in enumerate([5, BATCH, 7, 9, BIG, 3])]
     grouped = list(parts([*documents, None]))
     assert [document for part in grouped for batch in part for document in batch] == documents
     assert [[len(batch) for batch in part] for part in grouped] == [[2, 3, 1]]
 
 
 def test_a_part_is_bounded_and_ends_with_a_file_that_fills_a_batch() -> None:
-    many = [raw("a", number, BATCH_CHARACTERS) for number in range(PART_BATCHES + 2)]
+    many = [raw("a", number, BATCH) for number in range(PART_BATCHES + 2)]
     assert [len(part) for part in parts(many)] == [PART_BATCHES, 2]
     small = [raw("a", 1, 5), None, raw("b", 1, 5), None]
     assert [len(part) for part in parts(small)] == [1], "many small files share a part"
@@ -128,7 +136,7 @@ def test_a_torn_part_is_made_again(write, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_killed_at_any_moment_and_by_several_workers_the_bytes_are_the_same(write, tmp_path: Path) -> None:
     for number in range(4):
-        write(f"in/{number}.txt", text(number * 40_000, BIG))
+        write(f"in/{number}.txt", text(number * 40_000, 2 * BATCH_CHARACTERS))
     flags = ["--corpus", str(tmp_path / "in"), "--recipe", "base", "--name", "x"]
     command = [sys.executable, "-m", "corpora.build", *flags]
     subprocess.run(
