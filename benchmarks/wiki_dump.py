@@ -5,9 +5,9 @@
 For each size a dump is made from the real articles in TEXT (`make_dump.py`; reused if it is in DIR), served on
 127.0.0.1 by a server that drops the connection twice, and built into a corpus as a user would,
 `python -m corpora.build --corpus kowiki:20260901`, with the filters off that would rightly drop sentences. Printed:
-speeds in million bytes of XML a second, over the clock and over the processors' time; the peak memory of all processes
-together (proportional set size, sampled every 0.2 s), and how it grows with the dump; character precision and recall
-against the gold (`wiki_score.py`); and what came back that should not, by construct.
+speeds in million bytes a second, over the clock (with the pauses after the drops) and over the processors' time; the
+peak memory of all processes together (proportional set size, sampled every 0.2 s), and how it grows with the dump;
+character precision and recall against the gold (`wiki_score.py`); and what came back that should not, by construct.
 """
 
 from __future__ import annotations

@@ -172,6 +172,8 @@ def _prose(rng: Random, sentences: Sequence[str]) -> str:
         return f"<blockquote>{text}</blockquote>\n"
     if chance < 0.08:
         return f'<div style="margin-left:2em">\n{text}\n</div>\n'
+    if chance < 0.095:
+        return f"[[파일:{rng.choice(PLACES)}.jpg|섬네일|{decoy(rng, '그림')}]]{text}\n"
     if chance < 0.10:
-        return f"[[파일:작은 그림.svg|20px|링크=]]{text}\n"
+        return f"[[파일:작은 그림.svg|20px|링크=]] {text}\n"
     return f"{text}\n"

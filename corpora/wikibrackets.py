@@ -18,6 +18,7 @@ from corpora.wikinames import (
     FORMULAS,
     FUNCTIONS,
     HEADING,
+    HIDE,
     HOLE,
     LANGUAGE,
     LANGUAGES,
@@ -35,7 +36,7 @@ _DEEPEST = 12
 #: An unknown template of more characters, or of several lines, is a block of its own: it ends the paragraph.
 _LONG_TEMPLATE = 200
 
-_TOKEN = re.compile(rf"\{{\{{+|\}}\}}+|\[\[(?!\[)|\]\]|\n[^\S\n]*\n|{HEADING}")
+_TOKEN = re.compile(rf"\{{\{{+|\}}\}}+|\[\[(?!\[)|\[+(?=\[\[)|\]\]|\n[^\S\n]*\n|{HEADING}")
 _THOUSANDS = re.compile(r"^\d{4,15}(?=\.|$)")
 _NAMESPACE = re.compile(r"\s*([^|:]{1,20}?)\s*:")
 
@@ -51,6 +52,8 @@ def match_brackets(text: str) -> str:
             matcher.open("[", 2)
         elif token == "]]":
             matcher.close_link()
+        elif token[0] == "[":
+            matcher.pieces.append(token.translate(HIDE))
         elif token[0] == "{":
             matcher.open("{", len(token))
         elif token[0] == "}":

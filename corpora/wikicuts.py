@@ -224,7 +224,7 @@ def _tables(text: str) -> str:
         elif not depth:
             lines.append(line)
         elif line == HEADING:
-            lines += [*_prose_of(inside), line]
+            lines += ["", *_prose_of(inside), line]
             depth, inside = 0, []
         elif end := _TABLE_END.match(line):
             depth -= 1
@@ -234,7 +234,7 @@ def _tables(text: str) -> str:
                 inside = []
         else:
             inside.append(line)
-    return "\n".join([*lines, *_prose_of(inside)])
+    return "\n".join([*lines, "", *_prose_of(inside)])
 
 
 def _prose_of(table: list[str]) -> Iterator[str]:
