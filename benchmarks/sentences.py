@@ -232,8 +232,8 @@ def _timed(name: str, line: str, pipe: Connection) -> None:
     pipe.send(time.perf_counter() - began)
 
 
-def seconds_within(name: str, line: str, limit: float) -> float | None:
-    """Seconds for one line in a process of its own, or None if it takes longer than `limit` or dies."""
+def seconds_within(name: str, line: str, limit: float) -> tuple[float | None, str]:
+    """Seconds for one line in a process of its own, and the same in words; None if it took longer or died."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_timed, args=(name, line, theirs), daemon=True)
@@ -241,23 +241,27 @@ def seconds_within(name: str, line: str, limit: float) -> float | None:
     theirs.close()
     try:
         ours.recv()
-        return float(ours.recv()) if ours.poll(limit) else None
+        if not ours.poll(limit):
+            return None, f"> {limit:g} s"
+        seconds = float(ours.recv())
     except EOFError:
-        return None
+        return None, "died"
     finally:
         process.kill()
         process.join()
+    return seconds, f"{seconds:.2f} s"
 
 
 def hostile(name: str, limit: float) -> list[tuple[str, ...]]:
     """Rows (kind, splitter, 0.25 MB, 1 MB, their ratio); 1 MB is not tried where a quarter was too much."""
     rows = []
     for kind, unit in HOSTILE.items():
-        quarter = seconds_within(name, hostile_line(unit, 250_000), limit)
-        whole = None if quarter is None else seconds_within(name, hostile_line(unit, 1_000_000), limit)
-        told = [f"> {limit:g} s" if found is None else f"{found:.2f} s" for found in (quarter, whole)]
+        quarter, told = seconds_within(name, hostile_line(unit, 250_000), limit)
+        whole, whole_told = (
+            (None, told) if quarter is None else seconds_within(name, hostile_line(unit, 1_000_000), limit)
+        )
         ratio = f"{whole / max(quarter, 1e-9):.1f}" if whole is not None and quarter is not None else "-"
-        rows.append((kind, name, *told, ratio))
+        rows.append((kind, name, told, whole_told, ratio))
     return rows
 
 

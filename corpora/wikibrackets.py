@@ -19,7 +19,6 @@ from corpora.wikinames import (
     FUNCTIONS,
     HEADING,
     HIDE,
-    HOLE,
     LANGUAGE,
     LANGUAGES,
     LITERAL,
@@ -28,6 +27,7 @@ from corpora.wikinames import (
     NOTES,
     OPENER,
     SHOWN,
+    VISIBLE,
     template_name,
 )
 
@@ -152,7 +152,7 @@ def _template(content: str) -> str:
     for function in FUNCTIONS:
         if name.startswith(function):
             return _THOUSANDS.sub(lambda digits: f"{int(digits[0]):,}", head.partition(":")[2].strip())
-    return BREAK if len(content) > _LONG_TEMPLATE or "\n" in content.strip() else HOLE
+    return BREAK if len(content) > _LONG_TEMPLATE or "\n" in content.strip() else VISIBLE
 
 
 def _link(content: str) -> str:
@@ -161,7 +161,7 @@ def _link(content: str) -> str:
     if space:
         name = space[1].casefold()
         if name in FILE_SPACES:
-            return NOTE if "\n" in content or FLOATING.search(content) else HOLE
+            return NOTE if "\n" in content or FLOATING.search(content) else VISIBLE
         if name in CATEGORY_SPACES or name in LANGUAGES:
             return NOTE
     return f"[[{content}]]"

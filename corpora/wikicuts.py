@@ -22,7 +22,6 @@ from corpora.wikinames import (
     FORMULA_TAGS,
     HEADING,
     HIDE,
-    HOLE,
     ITEM,
     ITEM_TAGS,
     JOINED,
@@ -34,6 +33,7 @@ from corpora.wikinames import (
     STAND_INS,
     TABLE,
     UNSEEN_TAGS,
+    VISIBLE,
 )
 
 #: Links and templates on one page. The parser takes a tenth of a millisecond for each; the largest lists have 10,000.
@@ -46,13 +46,15 @@ _HEADING = re.compile(r"^(=[^\n]*=|==[^\n]*)[^\S\n]*$", re.MULTILINE)
 _MARKS_IN_HEADING = re.compile(r"<[^<>]*>|\[\[(?:[^\[\]|]*\|)?|\]\]|\{\{[^{}]*\}\}|'{2,}|[\s:.]|^[\dIVX]+\.|[\[\]]")
 _TAG = re.compile(r"<(/?)([a-zA-Z]+[1-6]?)\b([^<>]*)>")
 _REF = re.compile(r"<ref\b[^<>]*(?<!/)>|</ref\s*>", re.IGNORECASE)
+#: `<Time>` without an end is the name of a magazine.
+_NAMES_LIKE_TITLES = (KEPT_TAGS | DROPPED_TAGS | FORMULA_TAGS) - {"references"}
 _SCRIPT = re.compile(r"<(su[bp])>\s*([-+−0-9]{1,6})\s*</\1>", re.IGNORECASE)
 _SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 _SUBSCRIPT = str.maketrans("0123456789+-−", "₀₁₂₃₄₅₆₇₈₉₊₋₋")
 _TABLE = re.compile(r"[\s:*#]*\{\|(?!\})")
 # |}} ends a template, |}}} a table at a template's end.
 _TABLE_END = re.compile(r"\s*\|\}(?!\}(?!\}))")
-_BOLD_AFTER = re.compile(rf"^[{HOLE}{NOTE} ]+(?=''')", re.MULTILINE)
+_BOLD_AFTER = re.compile(rf"^[{VISIBLE}{NOTE} ]+(?=''')", re.MULTILINE)
 #: The parser takes `[mailto:` for the beginning of a link too.
 _SCHEMES = (
     "bitcoin|ftps?|geo|git|gopher|https?|ircs?|magnet|mailto|mms|news|nntp|redis|sftp|sips?|sms|ssh|svn|telnet|tel|urn"
@@ -69,19 +71,18 @@ _LINES = re.compile(rf"{LINE}\s*(?:{LINE}\s*)+")
 def prepare(markup: str) -> tuple[str, list[tuple[str, str]]]:
     """Markup in which only links, kept templates and entities are left for the parser; and what was taken out."""
     dropped: list[tuple[str, str]] = []
-    text = _FOREIGN.sub("", markup)
-    text = cut_comments(text, dropped)
+    text = cut_comments(_FOREIGN.sub("", markup), dropped)
     if "__" in text:
         text = _SWITCH.sub("", text)
     text = _sections(text, dropped)
     text = _tags(text).replace("<", "<".translate(HIDE))
     text = _tables(text)
     if text.count("{{") + text.count("[[") > _MOST:
-        return "", [*dropped, ("broken_markup", text[:_SHOWN])]
+        return "", [*dropped, ("broken_markup", _FOREIGN.sub("", text[:_SHOWN]))]
     text = match_brackets(text)
     text = _BOLD_AFTER.sub("", text)
     text = _WEB.sub(_web_label, text)
-    text = _ADDRESS.sub(HOLE, text)
+    text = _ADDRESS.sub(VISIBLE, text)
     text = _LIST_MARKS.sub(ITEM, _RULE.sub(BREAK, text))
     return _LINES.sub(BREAK, text).replace(LINE, " ").replace("{|", TABLE), dropped
 
@@ -145,8 +146,7 @@ def _tags(text: str) -> str:
         closing, name, rest = match[1], match[2].lower(), match[3]
         if closing or rest.endswith("/"):
             pieces.append(_mark(match[0], name, bool(closing)))
-        elif match[2][0].isupper() and (name in unclosed or not _closing(text, name, place)):
-            unclosed.add(name)
+        elif match[2][0].isupper() and name in _NAMES_LIKE_TITLES and not _closes(text, name, place, unclosed):
             pieces.append(match[0])
         elif name == "ref":
             end = _REF.search(text, place) if name not in unclosed else None
@@ -159,9 +159,8 @@ def _tags(text: str) -> str:
                 pieces.append(NOTE)
                 place = end.end()
         elif name in FORMULA_TAGS or name in DROPPED_TAGS or name == "nowiki":
-            end = None if name in unclosed else _closing(text, name, place)
+            end = _closes(text, name, place, unclosed)
             if end is None:
-                unclosed.add(name)
                 pieces.append(_mark(match[0], name, closing=False))
             else:
                 pieces.append(_content_mark(name, text[place : end.start()]))
@@ -172,14 +171,20 @@ def _tags(text: str) -> str:
     return "".join(pieces)
 
 
-def _closing(text: str, name: str, place: int) -> re.Match[str] | None:
-    """The tag that ends what `name` began before `place`; tables hold tables."""
+def _closes(text: str, name: str, place: int, unclosed: set[str]) -> re.Match[str] | None:
+    """The tag that ends what `name` began before `place`; tables hold tables.
+
+    A name that has no end from here on joins `unclosed`, so that it is looked for once.
+    """
+    if name in unclosed:
+        return None
     depth = 1
     pattern = rf"<(/?){name}\b[^<>]*>" if name == "table" else rf"<(/){name}\s*>"
     for match in re.compile(pattern, re.IGNORECASE).finditer(text, place):
         depth += -1 if match[1] else 1
         if not depth:
             return match
+    unclosed.add(name)
     return None
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from corpora.clean import HOLE as MISSING
-from corpora.wikinames import FORMULA, GONE, HOLE, NOTE
+from corpora.clean import HOLE
+from corpora.wikinames import FORMULA, GONE, NOTE, VISIBLE
 
-_SOFT = HOLE + NOTE + GONE
+_SOFT = VISIBLE + NOTE + GONE
 _ANY = re.compile(f"[{_SOFT}{FORMULA}]")
 _BRACKET = re.compile(r"[()（）\[\]［］〔〕]")
 _PAIRS = {")": "(", "）": "（", "]": "[", "］": "［", "〕": "〔"}
@@ -28,11 +28,11 @@ _PARTICLES = (
 )
 _LACKING = re.compile(
     # At the head of a word that goes on: 인구는 □명이다. (But 독일□의, where it stands for a note.)
-    rf"(?:^|(?<=[\s(\[“‘\"'「『《〈])){HOLE}(?=[가-힣%℃°㎢㎡]|km|m[²³\s]|cm)"
+    rf"(?:^|(?<=[\s(\[“‘\"'「『《〈])){VISIBLE}(?=[가-힣%℃°㎢㎡]|km|m[²³\s]|cm)"
     # Before a particle that stands alone: 인구는 □ 이다.
-    rf"|(?:^|(?<=\s)){HOLE}(?=\s(?:{_PARTICLES})(?:[\s.,]|$))"
+    rf"|(?:^|(?<=\s)){VISIBLE}(?=\s(?:{_PARTICLES})(?:[\s.,]|$))"
     # After a particle that wants more: 인구는 □.
-    rf"|(?<=[은는을를의]\s){HOLE}(?=[.,!?]|$)"
+    rf"|(?<=[은는을를의]\s){VISIBLE}(?=[.,!?]|$)"
     rf"|(?<=[은는을를]\s){GONE}(?=[가-힣])"
 )
 _JOINS = re.compile(rf"\s*{GONE}(?=[가-힣])")
@@ -44,26 +44,26 @@ _AT_HEAD = re.compile(rf"^\s*[{_SOFT}][\s,.;:·)]*")
 def close_holes(paragraph: str) -> str:
     """The paragraph without stand-ins, white space collapsed; `corpora.clean.HOLE` where its sentence is not sound.
 
-    >>> close_holes(f"베를린({HOLE}, 1900년)은 수도 {NOTE}.")
+    >>> close_holes(f"베를린({VISIBLE}, 1900년)은 수도 {NOTE}.")
     '베를린(1900년)은 수도.'
-    >>> close_holes(f"인구는 {HOLE}명이다.") == f"인구는 {MISSING}명이다."
+    >>> close_holes(f"인구는 {VISIBLE}명이다.") == f"인구는 {HOLE}명이다."
     True
     """
     text = " ".join(paragraph.split())
     if not _ANY.search(text):
         return text
     text = _RUN.sub(_merged, _brackets(text)).strip(" ")
-    text = _LACKING.sub(MISSING, text)
+    text = _LACKING.sub(HOLE, text)
     text = _AT_HEAD.sub("", text)
     text = _JOINS.sub("", text)
     text = _BEFORE_MARK.sub("", text)
     text = _ELSEWHERE.sub(lambda run: " " if " " in run[0] else "", text)
-    return re.sub(f"{FORMULA}+", MISSING, text).strip()
+    return re.sub(f"{FORMULA}+", HOLE, text).strip()
 
 
 def _merged(run: re.Match[str]) -> str:
     """One stand-in for several side by side, the one that says most; a space among them goes in front."""
-    mark = next(mark for mark in (HOLE, GONE, NOTE) if mark in run[0])
+    mark = next(mark for mark in (VISIBLE, GONE, NOTE) if mark in run[0])
     return f" {mark}" if " " in run[0] else mark
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 # Stand-ins from the private-use area, which the input is rid of first. They are what the steps tell each other.
-HOLE = "\ue000"  #: Something visible was here: an unknown template, a bare address, a small picture.
+VISIBLE = "\ue000"  #: Something visible was here: an unknown template, a bare address, a small picture.
 FORMULA = "\ue001"  #: A formula or code was here, part of its sentence for sure.
 NOTE = "\ue002"  #: Something was here that does not belong to the sentence: a footnote, a floating picture.
 GONE = "\ue003"  #: Brackets that held nothing else were here.

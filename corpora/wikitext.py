@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import mwparserfromhell
 from mwparserfromhell.nodes import ExternalLink, Heading, HTMLEntity, Node, Tag, Template, Text, Wikilink
-from mwparserfromhell.parser import Parser, ParserError
+from mwparserfromhell.parser import ParserError
 from mwparserfromhell.wikicode import Wikicode
 
 from corpora.wikicuts import cut_comments, prepare, unescape
@@ -23,7 +24,6 @@ from corpora.wikinames import (
     DISAMBIGUATION,
     FORMULA,
     GONE,
-    HOLE,
     ITEM,
     LANGUAGE_SHOWN,
     NOTE,
@@ -33,6 +33,7 @@ from corpora.wikinames import (
     TABLE,
     UNHIDE,
     UNITS,
+    VISIBLE,
     template_name,
 )
 
@@ -42,7 +43,8 @@ _FIELD = re.compile(r"\{(unit:)?([^{}]+)\}")
 _FIELDS_APART = re.compile(r"(\{[^{}]+\})")
 _QUOTES = re.compile(r"'{2,}")
 _STAND_IN = re.compile(f"[{STAND_INS}]")
-_MARKS = f"{HOLE}{FORMULA}{NOTE}{GONE}{ITEM}{OPENER}{CLOSER} "
+_MARKS = f"{VISIBLE}{FORMULA}{NOTE}{GONE}{ITEM}{OPENER}{CLOSER} "
+_ANY_MARK = re.compile(f"[{_MARKS.strip()}]")
 #: `</x>` is markup, even if no wiki knows it; `<The Sun>` without it is not.
 _CLOSING_TAG = re.compile(r"</([a-zA-Z]{1,20})\s*>")
 _ANY_TAG = re.compile(r"</?([a-zA-Z]{1,20})\b[^<>]*>")
@@ -52,9 +54,9 @@ _CLOSING = r"[\"'”’」』》〉)\]）］]*"
 _FINAL = "다요죠까네군음함임됨슴니라자지오소"
 #: Where a sentence ends: 했다. 할까? 했다(1990년). 했다.”
 _END = re.compile(rf"[{_FINAL}](?:\.|…)|[?!。！？]|[)\]”’\"」』》〉]\.(?=\s|$)")
-_ENDS = re.compile(rf"(?:[.?!。！？…]){_CLOSING}[{HOLE}{NOTE}\s]*$")
-#: What makes a sentence of a list's item.
-_WHOLE = re.compile(rf"[{_FINAL}]{_CLOSING}[.?!。！？…]+{_CLOSING}$")
+_ENDS = re.compile(rf"(?:[.?!。！？…]){_CLOSING}[{VISIBLE}{NOTE}\s]*$")
+#: What makes a sentence of a list's item: fewer endings, for 과학자. and 가평군. end items too.
+_WHOLE = re.compile(rf"[다요죠까음함임됨]{_CLOSING}[.?!。！？…]+{_CLOSING}$")
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,9 @@ def to_prose(markup: str) -> Prose:
     """
     text, dropped = prepare(markup)
     try:
-        code = Parser().parse(text, 0, True)
+        code = mwparserfromhell.parse(text, skip_style_tags=True)
     except ParserError as error:
-        return Prose([], [*dropped, ("broken_markup", f"{error}: {text[:200]}")])
+        return Prose([], [*dropped, ("broken_markup", f"{error}: {_STAND_IN.sub('', text[:200])}")])
     shown: list[str] = []
     _show(code, shown)
     lines = _QUOTES.sub("", "".join(shown)).replace(BREAK, "\n\n").split("\n")
@@ -120,7 +122,7 @@ def _show_rare(node: Node, shown: list[str]) -> None:
         if node.title:
             _show(node.title, shown)
         else:
-            shown.append(HOLE)
+            shown.append(VISIBLE)
     elif isinstance(node, Tag):
         if node.contents:
             _show(node.contents, shown)
@@ -129,7 +131,7 @@ def _show_rare(node: Node, shown: list[str]) -> None:
 
 
 def _show_link(link: Wikilink, shown: list[str]) -> None:
-    if link.text:
+    if link.text is not None and link.text.nodes:
         _show(link.text, shown)
         return
     title = _text(link.title).strip()
@@ -152,7 +154,7 @@ def _rendered(template: Template) -> str:
             values[unit + name] = UNITS.get(value.casefold(), "") if unit else value
         if all(values.values()):
             return "".join(values.get(part[1:-1], part) for part in _FIELDS_APART.split(pattern))
-    return HOLE
+    return VISIBLE
 
 
 @dataclass
@@ -196,7 +198,7 @@ class _Page:
         broken = OPENER in text or CLOSER in text
         text = close_holes(text)
         if _STAND_IN.search(text):
-            text = re.sub(f"[{_MARKS.strip()}]", "", text).translate(UNHIDE)
+            text = " ".join(_ANY_MARK.sub("", text).translate(UNHIDE).split())
         if "</" in text:
             text = _without_tags(text)
         if broken or _LEFT_OVER.search(text):
