@@ -35,6 +35,7 @@ _LACKING = re.compile(
     rf"|(?<=[은는을를의]\s){VISIBLE}(?=[.,!?]|$)"
     rf"|(?<=[은는을를]\s){GONE}(?=[가-힣])"
 )
+_FORMULAS = re.compile(f"{FORMULA}+")
 _JOINS = re.compile(rf"\s*{GONE}(?=[가-힣])")
 _BEFORE_MARK = re.compile(rf"\s*[{_SOFT}]\s?(?=\.(?!\.)|[,;!?)\]}}」』》〉”’）］。、])")
 _ELSEWHERE = re.compile(rf"\s*[{_SOFT}]\s?")
@@ -52,13 +53,13 @@ def close_holes(paragraph: str) -> str:
     text = " ".join(paragraph.split())
     if not _ANY.search(text):
         return text
-    text = _RUN.sub(_merged, _brackets(text)).strip(" ")
+    text = _RUN.sub(_merged, _brackets(text)).strip()
     text = _LACKING.sub(HOLE, text)
     text = _AT_HEAD.sub("", text)
     text = _JOINS.sub("", text)
     text = _BEFORE_MARK.sub("", text)
     text = _ELSEWHERE.sub(lambda run: " " if " " in run[0] else "", text)
-    return re.sub(f"{FORMULA}+", HOLE, text).strip()
+    return " ".join(_FORMULAS.sub(HOLE, text).split())
 
 
 def _merged(run: re.Match[str]) -> str:
