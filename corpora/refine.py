@@ -13,7 +13,7 @@ from corpora.privacy import PLACEHOLDERS, redact
 from corpora.raw import Batch, Markup, RawDocument
 from corpora.sentences import split_sentences
 from corpora.settings import CorpusSettings
-from corpora.wikitext import is_disambiguation, to_prose
+from corpora.wiki.prose import is_disambiguation, to_prose
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Wikitext of Korean Wikipedia to running text, by rule.
 
-`corpora.wikicuts` takes out what the parser need not see, mwparserfromhell parses the rest, and the tree is walked:
-links show their label, templates what `corpora.wikinames` says. Lines are joined to paragraphs, and what is no prose
+`corpora.wiki.cuts` takes out what the parser need not see, mwparserfromhell parses the rest, and the tree is walked:
+links show their label, templates what `corpora.wiki.names` says. Lines are joined to paragraphs, and what is no prose
 (lists of names, captions, tables) is left out with a reason. Pure: the answer depends on the markup alone.
 """
 
@@ -16,9 +16,9 @@ from mwparserfromhell.nodes import ExternalLink, Heading, HTMLEntity, Node, Tag,
 from mwparserfromhell.parser import ParserError
 from mwparserfromhell.wikicode import Wikicode
 
-from corpora.wikicuts import cut_comments, prepare, unescape
-from corpora.wikiholes import close_holes
-from corpora.wikinames import (
+from corpora.wiki.cuts import cut_comments, prepare, unescape
+from corpora.wiki.holes import close_holes
+from corpora.wiki.names import (
     BREAK,
     CLOSER,
     DISAMBIGUATION,

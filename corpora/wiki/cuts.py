@@ -12,8 +12,8 @@ import html
 import re
 from collections.abc import Iterator
 
-from corpora.wikibrackets import match_brackets
-from corpora.wikinames import (
+from corpora.wiki.brackets import match_brackets
+from corpora.wiki.names import (
     BLOCK_TAGS,
     BREAK,
     CLOSER,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from corpora.clean import HOLE
-from corpora.wikinames import FORMULA, GONE, NOTE, VISIBLE
+from corpora.wiki.names import FORMULA, GONE, NOTE, VISIBLE
 
 _SOFT = VISIBLE + NOTE + GONE
 _ANY = re.compile(f"[{_SOFT}{FORMULA}]")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.clean import HOLE
-from corpora.wikinames import FORMULAS, LITERAL, NOTES, SHOWN
-from corpora.wikitext import Prose, is_disambiguation, to_prose
+from corpora.wiki.names import FORMULAS, LITERAL, NOTES, SHOWN
+from corpora.wiki.prose import Prose, is_disambiguation, to_prose
 from tests.conftest import REPOSITORY
 
 PAGE = REPOSITORY.parent / "shared" / "data" / "wiki-dump" / "one-page-ko.xml.bz2"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from corpora.wikinames import (
+from corpora.wiki.names import (
     BREAK,
     CATEGORY_SPACES,
     CLOSER,

@@ -1,0 +1,1 @@
+"""Wikitext of Korean Wikipedia to running text."""
