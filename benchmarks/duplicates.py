@@ -63,7 +63,7 @@ def _planted(documents: list[Document], share: int, threshold: float) -> tuple[s
                 words[generator.randrange(len(words))] = "바꿈"
             mixed.append(["".join(words)])
             planted.append(True)
-    near = decide([mark(mixed, near=True)], threshold, 0).near
+    near = decide(mark(mixed, near=True), threshold, 0).near
     truth = np.array(planted)
     return f"{share}", f"{truth.sum():,}", f"{(near & truth).sum():,}", f"{(near & ~truth).sum():,}"
 

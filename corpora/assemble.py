@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from corpora.dedup import DUPLICATE_DOCUMENT, DUPLICATE_SENTENCE, NEAR_DUPLICATE, Verdict, decide
+import numpy as np
+
+from corpora.dedup import (
+    DUPLICATE_DOCUMENT,
+    DUPLICATE_SENTENCE,
+    NEAR_DUPLICATE,
+    PERMUTATIONS,
+    Marks,
+    Verdict,
+    decide,
+)
 from corpora.document import SPLITS, Document, ShardWriter
 from corpora.drops import Drops
 from corpora.parts import Part
@@ -37,8 +48,8 @@ def assemble(parts: Sequence[Part], settings: CorpusSettings, folder: Path) -> A
         limit = settings.shard_megabytes * 1_000_000
         writers = {split: stack.enter_context(ShardWriter(folder, split, limit)) for split in SPLITS}
         if parts:
-            marks = [part.marks() for part in parts]
-            verdict = decide(marks, settings.duplicate_documents, settings.sentence_copies)
+            with _joined(parts, folder) as marks:
+                verdict = decide(marks, settings.duplicate_documents, settings.sentence_copies)
             kept = _kept(parts, verdict, result)
             for split, document in split_documents(kept, settings.held_out, settings.seed):
                 writers[split].write(document)
@@ -52,6 +63,24 @@ def assemble(parts: Sequence[Part], settings: CorpusSettings, folder: Path) -> A
         for split, writer in writers.items()
     }
     return result
+
+
+@contextmanager
+def _joined(parts: Sequence[Part], folder: Path) -> Iterator[Marks]:
+    """The marks of all parts. Signatures, half a kilobyte a document, are put into one file and mapped."""
+    scratch = folder / "signatures.scratch"
+    columns: list[tuple[Any, ...]] = []
+    with scratch.open("wb") as stream:
+        for part in parts:
+            marks = part.marks()
+            marks.signatures.tofile(stream)
+            columns.append((marks.documents, marks.lengths, marks.sentences, marks.signed))
+    signatures = np.empty((0, PERMUTATIONS), np.uint32)
+    if scratch.stat().st_size:
+        signatures = np.memmap(scratch, np.uint32, "r").reshape(-1, PERMUTATIONS)
+    documents, lengths, sentences, signed = (np.concatenate(column) for column in zip(*columns, strict=True))
+    yield Marks(documents, lengths, sentences, signed, signatures)
+    scratch.unlink()
 
 
 def _kept(parts: Sequence[Part], verdict: Verdict, result: Assembled) -> Iterator[Document]:

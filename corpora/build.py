@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from corpora.assemble import Assembled, assemble
 from corpora.clean import clean_line
 from corpora.document import CORPUS, SPLITS
+from corpora.drops import KEPT_CHARACTERS, SHOWN_CHARACTERS
 from corpora.parts import Part, refine_parts
 from corpora.privacy import redact
 from corpora.report import FileRecord, attribution, report
@@ -62,17 +64,22 @@ def build_corpus(
 
     What is refined before an interruption or an error lies beside `folder` and is used by the next build.
     """
+    before = [_state(source.path) for source in sources]
     hashes = [hash_file(source.path) for source in sources]
     inputs = {
         f"{place:06} {source.label}": content
         for place, (source, content) in enumerate(zip(sources, hashes, strict=True))
     }
-    key = CORPUS.key({"corpus": as_table(settings), "names": _named(sources)}, inputs)
+    table = {name: value for name, value in as_table(settings).items() if name != "sources"}
+    key = CORPUS.key({"corpus": table, "names": _named(sources)}, inputs)
     unfinished = folder.parent / f".{folder.name}.parts"
 
     def make(workspace: Path) -> Figures:
         reading = Reading(sources, settings)
         parts = _refine(reading, sources, settings, unfinished, workers)
+        for source, state in zip(sources, before, strict=True):
+            if _state(source.path) != state:
+                raise InputError(f"{source.path} was changed while it was read; run this again")
         made = assemble(parts.all, settings, workspace)
         made.dropped.merge(reading.dropped)
         if not made.splits["train"]["documents"]:
@@ -92,9 +99,13 @@ def build_corpus(
             "parts": {"made": parts.made, "found": len(parts.all) - parts.made},
         }
 
-    manifest, built = build(folder, key, make)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    return manifest, built
+    return build(folder, key, make, after=partial(shutil.rmtree, unfinished, ignore_errors=True))
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """What changes when a file does."""
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @dataclass
@@ -121,16 +132,24 @@ def _refine(
 
 
 def _named(sources: Sequence[Source]) -> list[dict[str, str]]:
-    """What is known of each source as named: it goes into the report, so a change of it makes a new one."""
-    return list({source.known.name: as_table(source.known) for source in sources}.values())
+    """What is known of each source as named: it goes into the report, so a change of it makes a new one.
+
+    Where it lies does not: a moved file is the same.
+    """
+    return list({source.known.name: as_table(replace(source.known, path="")) for source in sources}.values())
 
 
 def _show_nothing_personal(made: Assembled, settings: CorpusSettings) -> None:
     """Examples are shown to people: what is taken out of the corpus must not stand beside it."""
-    cleaned = [(reason, place, clean_line(text)) for reason, place, text in made.dropped.examples]
-    if settings.privacy != "keep":
-        cleaned = [(reason, redact(place)[0], redact(text)[0]) for reason, place, text in cleaned]
-    made.dropped.examples = sorted(cleaned)
+    shown = []
+    for reason, place, text in made.dropped.examples:
+        # What was cut off there may have been half a number.
+        whole = text if len(text) < KEPT_CHARACTERS else text[:-SHOWN_CHARACTERS]
+        cleaned = clean_line(whole)
+        if settings.privacy != "keep":
+            place, cleaned = redact(place)[0], redact(cleaned)[0]
+        shown.append((reason, place, cleaned[:SHOWN_CHARACTERS]))
+    made.dropped.examples = sorted(shown)
 
 
 def _write(
@@ -153,7 +172,9 @@ def _nothing_left(sources: Sequence[Source], made: Assembled) -> str:
     )
     if not reasons:
         return f"no text in {names}"
-    return f"nothing is left of {names}: dropped {reasons}; see [corpus] min_chars, max_chars, min_hangul"
+    keys = {"too_short": "min_chars", "too_long": "max_chars", "little_hangul": "min_hangul"}
+    looked = [key for reason, key in keys.items() if reason in made.dropped.counts]
+    return f"nothing is left of {names}: dropped {reasons}" + (f"; see [corpus] {', '.join(looked)}" if looked else "")
 
 
 def _tell(folder: Path, manifest: Manifest) -> None:

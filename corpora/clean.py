@@ -71,8 +71,7 @@ class Filter:
 
     def __init__(self, settings: CorpusSettings) -> None:
         self._settings = settings
-        patterns = settings.boilerplate
-        self._boilerplate = regex.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None
+        self._boilerplate = [regex.compile(pattern) for pattern in settings.boilerplate]
 
     def judge(self, sentence: str) -> str | None:
         """None to keep a sentence, else why not, in the word that reports use."""
@@ -88,6 +87,6 @@ class Filter:
         letters = _PLACEHOLDER.sub("", sentence) if "[" in sentence else sentence
         if not _enough_hangul(letters, settings.min_hangul):
             return "little_hangul"
-        if self._boilerplate and self._boilerplate.search(sentence):
+        if any(pattern.search(sentence) for pattern in self._boilerplate):
             return "boilerplate"
         return None

@@ -1,7 +1,7 @@
 """Duplicates: copies of documents and of sentences by hash, near-copies of documents by MinHash.
 
 The marks of each document are made where it is cleaned (in parallel); the decisions are made once over all of them, in
-numpy, with memory that grows by 8 bytes a sentence's bucket and not with the text. The first of several copies stays.
+numpy, with some 10 bytes a sentence and 20 a document; signatures lie on disk. The first of several copies stays.
 
 MinHash over the set of 5-character shingles without white space: copies of Korean text differ in spacing before they
 differ in anything else. Signatures and the division into bands are datasketch's; candidates share a whole band (Broder
@@ -29,6 +29,8 @@ PERMUTATIONS = 128
 SHINGLE = 5
 #: A document of fewer shingles is compared for exact copies alone: one word more or less decides its similarity.
 LEAST_SHINGLES = 50
+#: Rows of signatures looked at together.
+_ROWS = 1 << 16
 #: Why a document or a sentence goes, in the words that reports use.
 DUPLICATE_DOCUMENT, NEAR_DUPLICATE, DUPLICATE_SENTENCE = (
     "duplicate_document",
@@ -39,7 +41,6 @@ DUPLICATE_DOCUMENT, NEAR_DUPLICATE, DUPLICATE_SENTENCE = (
 Hashes = NDArray[np.uint64]
 Signatures = NDArray[np.uint32]
 
-_EMPTY = np.uint32(0xFFFFFFFF)
 #: Shingles put into a signature at once: 2 MB of intermediate values.
 _AT_ONCE = 4096
 #: Sentences sorted at once: some 200 MB.
@@ -50,12 +51,13 @@ _SEED = 1
 @dataclass(frozen=True)
 class Marks:
     """What duplicates are told by, of some documents: hashes [documents], sentences in each [documents], hashes
-    [sentences], signatures [documents, PERMUTATIONS], or no rows where they are not asked for.
+    [sentences], whether a document has a signature [documents], signatures [those that have one, PERMUTATIONS].
     """
 
     documents: Hashes
     lengths: NDArray[np.uint32]
     sentences: Hashes
+    signed: NDArray[np.bool_]
     signatures: Signatures
 
 
@@ -64,10 +66,11 @@ def mark(documents: Sequence[Document], *, near: bool) -> Marks:
     lengths = np.array([len(document) for document in documents], np.uint32)
     sentences = np.array([_hash(sentence) for document in documents for sentence in document], np.uint64)
     hashes = np.array([_hash("\n".join(document)) for document in documents], np.uint64)
-    signatures = np.empty((0, PERMUTATIONS), np.uint32)
-    if near and documents:
-        signatures = np.stack([signature("".join(document)) for document in documents])
-    return Marks(hashes, lengths, sentences, signatures)
+    found = [signature("".join(document)) if near else None for document in documents]
+    signed = np.array([made is not None for made in found], bool)
+    rows = [made for made in found if made is not None]
+    signatures = np.stack(rows) if rows else np.empty((0, PERMUTATIONS), np.uint32)
+    return Marks(hashes, lengths, sentences, signed, signatures)
 
 
 def _hash(text: str) -> int:
@@ -75,11 +78,11 @@ def _hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def signature(text: str) -> Signatures:
-    """MinHash of a text's shingles, [PERMUTATIONS]; all ones if there are too few of them."""
+def signature(text: str) -> Signatures | None:
+    """MinHash of a text's shingles, [PERMUTATIONS]; None if there are too few of them."""
     shingles = _shingles("".join(text.split()))
     if len(shingles) < LEAST_SHINGLES:
-        return np.full(PERMUTATIONS, _EMPTY)
+        return None
     sketch = _empty_sketch().copy()
     for start in range(0, len(shingles), _AT_ONCE):
         sketch.update_batch(shingles[start : start + _AT_ONCE].tolist())
@@ -115,87 +118,72 @@ class Verdict:
     repeated: NDArray[np.bool_]
 
 
-def decide(marks: Sequence[Marks], threshold: float, copies: int) -> Verdict:
-    """Find duplicates among all documents, in order. `threshold` and `copies` as in the recipe; 0 keeps everything."""
-    hashes = np.concatenate([part.documents for part in marks])
-    lengths = np.concatenate([part.lengths for part in marks])
-    exact = np.zeros(len(hashes), bool)
+def decide(marks: Marks, threshold: float, copies: int) -> Verdict:
+    """Find duplicates among documents, in order. `threshold` and `copies` as in the recipe; 0 keeps everything."""
+    count = len(marks.documents)
+    exact = np.zeros(count, bool)
     if threshold:
         exact[:] = True
-        exact[np.unique(hashes, return_index=True)[1]] = False
-    copy_of = np.arange(len(hashes))
-    if 0 < threshold < 1:
-        copy_of = _near_copies([part.signatures for part in marks], threshold, exact)
-    near = copy_of != np.arange(len(hashes))
-    gone = np.repeat(exact | near, lengths)
-    repeated = _repeated([part.sentences for part in marks], gone, copies)
-    return Verdict(exact, near, copy_of, repeated)
+        exact[np.unique(marks.documents, return_index=True)[1]] = False
+    copy_of = _near_copies(marks, threshold, exact) if 0 < threshold < 1 else np.arange(count)
+    near = copy_of != np.arange(count)
+    gone = np.repeat(exact | near, marks.lengths)
+    return Verdict(exact, near, copy_of, _repeated(marks.sentences, gone, copies))
 
 
-def _near_copies(signatures: Sequence[Signatures], threshold: float, exact: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _near_copies(marks: Marks, threshold: float, exact: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For each document the first one of its group of near-copies, [documents]."""
+    owners = np.flatnonzero(marks.signed)
+    rows = np.flatnonzero(~exact[owners])
     pairs = [np.empty((0, 2), np.int64)]
-    eligible = np.concatenate([part[:, 0] != _EMPTY for part in signatures]) & ~exact
-    places = np.flatnonzero(eligible)
-    for keys in _bands(signatures, threshold):
-        order = np.argsort(keys[places], kind="stable")
-        sorted_keys, sorted_places = keys[places][order], places[order]
-        same = np.flatnonzero(sorted_keys[1:] == sorted_keys[:-1]) + 1
-        begins = np.flatnonzero(np.r_[True, sorted_keys[1:] != sorted_keys[:-1]]) if len(sorted_keys) else same
-        first = sorted_places[begins[np.searchsorted(begins, same, "right") - 1]]
-        for other in (first, sorted_places[same - 1]):
-            pairs.append(np.column_stack([other, sorted_places[same]]))
+    for keys in _bands(marks.signatures, threshold):
+        order = np.argsort(keys[rows], kind="stable")
+        found, where = keys[rows][order], rows[order]
+        begins = np.r_[True, found[1:] != found[:-1]] if len(found) else np.empty(0, bool)
+        heads = np.maximum.accumulate(np.where(begins, np.arange(len(found)), 0))
+        same = np.flatnonzero(~begins)
+        # With the first of its bucket and with the one before it: as many pairs as members, not their square.
+        pairs += [np.column_stack([where[other], where[same]]) for other in (heads[same], same - 1)]
     candidates = np.unique(np.concatenate(pairs), axis=0)
-    alike = candidates[_similarity(signatures, candidates) >= threshold]
-    size = len(exact)
-    graph = coo_array((np.ones(len(alike), bool), (alike[:, 0], alike[:, 1])), shape=(size, size))
+    alike = owners[candidates[_similarity(marks.signatures, candidates) >= threshold]]
+    count = len(exact)
+    graph = coo_array((np.ones(len(alike), bool), (alike[:, 0], alike[:, 1])), shape=(count, count))
     _, group = connected_components(graph, directed=False)
     _, firsts = np.unique(group, return_index=True)
     return np.asarray(firsts[group], np.int64)
 
 
-def _bands(signatures: Sequence[Signatures], threshold: float) -> Iterator[Hashes]:
-    """For each band a key of every document, [documents]: equal keys, equal values in the whole band."""
+def _bands(signatures: Signatures, threshold: float) -> Iterator[Hashes]:
+    """For each band a key of every row, [rows]: equal keys, equal values in the whole band."""
     lsh = MinHashLSH(threshold=threshold, num_perm=PERMUTATIONS)
     weights = np.random.default_rng(_SEED).integers(0, 2**63, lsh.r, np.uint64) * np.uint64(2) + np.uint64(1)
     for start in range(0, lsh.b * lsh.r, lsh.r):
-        yield np.concatenate([(part[:, start : start + lsh.r] * weights).sum(axis=1) for part in signatures])
+        keys = np.empty(len(signatures), np.uint64)
+        for row in range(0, len(signatures), _ROWS):
+            keys[row : row + _ROWS] = (signatures[row : row + _ROWS, start : start + lsh.r] * weights).sum(axis=1)
+        yield keys
 
 
-def _similarity(signatures: Sequence[Signatures], pairs: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share of equal values in the signatures of each pair, [pairs]."""
-    starts = np.cumsum([0, *(len(part) for part in signatures)])
+def _similarity(signatures: Signatures, pairs: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of equal values in the signatures of each pair of rows, [pairs]."""
     similarity = np.empty(len(pairs))
-    for begin in range(0, len(pairs), 100_000):
-        some = pairs[begin : begin + 100_000]
-        sides = []
-        for side in (0, 1):
-            values = np.empty((len(some), PERMUTATIONS), np.uint32)
-            owner = np.searchsorted(starts, some[:, side], "right") - 1
-            for number in np.unique(owner):
-                of_it = owner == number
-                values[of_it] = signatures[number][some[of_it, side] - starts[number]]
-            sides.append(values)
-        similarity[begin : begin + 100_000] = (sides[0] == sides[1]).mean(axis=1)
+    for begin in range(0, len(pairs), _ROWS):
+        first, second = pairs[begin : begin + _ROWS].T
+        similarity[begin : begin + _ROWS] = (signatures[first] == signatures[second]).mean(axis=1)
     return similarity
 
 
-def _repeated(sentences: Sequence[Hashes], gone: NDArray[np.bool_], copies: int) -> NDArray[np.bool_]:
+def _repeated(sentences: Hashes, gone: NDArray[np.bool_], copies: int) -> NDArray[np.bool_]:
     """Sentences of documents that stay, which occurred `copies` times before, [sentences]."""
     repeated = np.zeros(len(gone), bool)
     if not copies:
         return repeated
     buckets = np.uint64(len(gone) // _BUCKET + 1)
     for bucket in range(int(buckets)):
-        hashes, places, start = [], [], 0
-        for part in sentences:
-            chosen = np.flatnonzero((part % buckets == bucket) & ~gone[start : start + len(part)])
-            hashes.append(part[chosen])
-            places.append(chosen + start)
-            start += len(part)
-        found, where = np.concatenate(hashes), np.concatenate(places)
-        order = np.argsort(found, kind="stable")
-        found, where = found[order], where[order]
+        where = np.flatnonzero((sentences % buckets == bucket) & ~gone)
+        order = np.argsort(sentences[where], kind="stable")
+        where = where[order]
+        found = sentences[where]
         begins = np.r_[True, found[1:] != found[:-1]] if len(found) else np.empty(0, bool)
         rank = np.arange(len(found)) - np.maximum.accumulate(np.where(begins, np.arange(len(found)), 0))
         repeated[where[rank >= copies]] = True

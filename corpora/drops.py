@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-#: Examples kept of each reason, and how much of each is shown.
+#: Examples kept of each reason, how much of each is kept, and how much is shown in the end. Personal data is taken out
+#: in between, and a number that is cut in two is no longer known for one.
 EXAMPLES = 20
+KEPT_CHARACTERS = 2000
 SHOWN_CHARACTERS = 200
+
+
+def legible(text: str) -> str:
+    r"""A name from outside as one line of text: file names may hold line ends, or bytes that are no UTF-8.
+
+    >>> legible("a\tb\n \udcb9")
+    'a b \\udcb9'
+    """
+    return " ".join(text.encode("utf-8", "backslashreplace").decode("utf-8").split())
 
 
 @dataclass
@@ -21,7 +32,7 @@ class Drops:
         """Count one; without a text there is nothing to show."""
         self.counts[reason] += 1
         if text and self.counts[reason] <= EXAMPLES:
-            self.examples.append((reason, place, text[:SHOWN_CHARACTERS]))
+            self.examples.append((reason, legible(place), text[:KEPT_CHARACTERS]))
 
     def merge(self, later: Drops) -> None:
         """Add what was dropped further on."""

@@ -12,10 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
 from corpora.dedup import Marks
 from corpora.document import read_documents
@@ -26,13 +24,13 @@ from corpora.settings import CorpusSettings
 from pipeline.artifact import Figures, Key, Kind, build, open_artifact, read_manifest
 from pipeline.console import warn
 from pipeline.errors import InputError
-from pipeline.executor import Pool, ordered_map
+from pipeline.executor import Pool, made_by, ordered_map
 from pipeline.recipe import as_table
 
 #: What an interrupted stage leaves.
 PART = Kind("corpus part", 1, "make corpus")
 
-_ARRAYS = ("documents", "lengths", "sentences", "signatures")
+_ARRAYS = ("documents", "lengths", "sentences", "signed", "signatures")
 #: Settings that change nothing before the parts are put together; what [[sources]] says is in the raw text already.
 _LATER = ("held_out", "shard_megabytes", "seed", "dump_mirror", "sources", "sentence_copies", "duplicate_documents")
 
@@ -52,8 +50,8 @@ class Part:
                 yield document, place, source
 
     def marks(self) -> Marks:
-        """What duplicates are told by, as memory maps."""
-        return Marks(*(_mapped(self.folder / f"{name}.npy") for name in _ARRAYS))
+        """What duplicates are told by."""
+        return Marks(*(np.load(self.folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS))
 
     @property
     def dropped(self) -> Drops:
@@ -114,7 +112,7 @@ def _is_whole(place: Path) -> bool:
 def _key(part: Sequence[Batch], settings: CorpusSettings) -> Key:
     table = {name: value for name, value in as_table(settings).items() if name not in _LATER}
     table["near"] = settings.looks_for_near_duplicates
-    return PART.key({"corpus": table}, {"raw": fingerprint(part)})
+    return PART.key({"corpus": table, "made_by": made_by()}, {"raw": fingerprint(part)})
 
 
 def _write(workspace: Path, refined: Sequence[Refined]) -> Figures:
@@ -131,8 +129,3 @@ def _write(workspace: Path, refined: Sequence[Refined]) -> Figures:
     for name in _ARRAYS:
         np.save(workspace / f"{name}.npy", np.concatenate([getattr(some.marks, name) for some in refined]))
     return {"dropped": dict(dropped.counts), "examples": dropped.examples, "personal": dict(personal)}
-
-
-def _mapped(path: Path) -> Any:
-    """An array on disk. One without values cannot be mapped."""
-    return np.load(path, allow_pickle=False) if path.stat().st_size < 4096 else open_memmap(path, mode="r")

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from corpora.drops import legible
+
 #: What stands in a raw document: finished sentences, paragraphs to split, or wikitext.
 Markup = Literal["sentences", "paragraphs", "wikitext"]
 
@@ -14,6 +16,8 @@ Markup = Literal["sentences", "paragraphs", "wikitext"]
 BATCH_CHARACTERS = 1 << 20
 #: Batches whose results are stored together: what an interruption can lose.
 PART_BATCHES = 8
+#: What a document weighs beside its text, in characters: a million empty records must not come in one batch.
+_OF_ITSELF = 100
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class RawDocument:
 
     def place(self, line: int = 0) -> str:
         """`label:place` of a line."""
-        return f"{self.label}:{self.places[min(line, len(self.places) - 1)]}"
+        return legible(f"{self.label}:{self.places[min(line, len(self.places) - 1)]}")
 
 
 Batch = tuple[RawDocument, ...]
@@ -56,7 +60,7 @@ def parts(documents: Iterable[RawDocument | None]) -> Iterator[list[Batch]]:
     for item in documents:
         if item is not None:
             batch.append(item)
-            characters += sum(map(len, item.lines))
+            characters += _OF_ITSELF + sum(map(len, item.lines))
             if characters < BATCH_CHARACTERS:
                 continue
             part.append(tuple(batch))

@@ -45,8 +45,8 @@ def refine(batch: Batch, settings: CorpusSettings) -> Refined:
                     refined.dropped.add(reason, place, sentence)
         if sentences:
             refined.documents.append(sentences)
-            refined.places.append(" ".join(raw.place().split()))
-            refined.sources.append(" ".join(raw.source.split()))
+            refined.places.append(raw.place())
+            refined.sources.append(raw.source)
         else:
             refined.dropped.add("empty_document")
     refined.marks = mark(refined.documents, near=settings.looks_for_near_duplicates)

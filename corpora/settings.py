@@ -60,7 +60,7 @@ class CorpusSettings:
     #: Least share of Hangul among a sentence's letters.
     min_hangul: Annotated[float, Field(ge=0, le=1)]
     #: A character or pair of characters in a row is cut to so many (ㅋㅋㅋㅋㅋ -> ㅋㅋㅋ); 0 leaves all.
-    max_repeats: Annotated[int, Field(ge=0)]
+    max_repeats: Annotated[int, Field(ge=0, le=1000)]
     #: Regular expressions; a sentence in which one is found is dropped.
     boilerplate: list[str]
     #: What becomes of personal data: redact puts a placeholder, drop leaves the sentence out, keep does nothing.
@@ -74,7 +74,7 @@ class CorpusSettings:
     #: Size at which an output file is closed and the next begun, in million bytes.
     shard_megabytes: Annotated[int, Field(ge=1)]
     #: Decides which documents are held out.
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     #: Where dumps are fetched from: the Wikimedia site, or a mirror with the same folders.
     dump_mirror: str
     #: What is known of the sources.

@@ -3,7 +3,7 @@
 A folder is built beside its place and renamed; `manifest.json` is written last. Two hashes drive the pipeline:
 
 * `made_from` = hash(stage, format, settings, inputs) decides whether there is work to do;
-* `content`   = hash(files) is what the next stage depends on.
+* `content`   = hash(files) is what the next stage depends on; pages for people (`.md`) are no part of it.
 
 So a stale output cannot be served, and a rebuild that yields the same bytes does not ripple on. A `filelock` lets one
 of several processes build while the others wait, then all read.
@@ -145,12 +145,14 @@ def still_there(folder: Path, manifest: Manifest) -> None:
         raise InputError(f"{folder} was replaced while it was being read: run this again")
 
 
-def build(folder: Path, key: Key, make: Callable[[Path], Figures]) -> tuple[Manifest, bool]:
+def build(
+    folder: Path, key: Key, make: Callable[[Path], Figures], after: Callable[[], None] = lambda: None
+) -> tuple[Manifest, bool]:
     """Return the artifact at `folder` made from `key`, and whether it had to be built.
 
     `make(workspace)` writes files into an empty folder and returns figures; `seconds` and `peak_memory_mb` are
-    added. If it fails, whatever stood at `folder` before stands there still. Several processes may call this at
-    once: one builds, the others wait and read.
+    added; `after()` is called when the folder stands. If it fails, whatever stood at `folder` before stands there
+    still. Several processes may call this at once: one builds, the others wait and read.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / f".{folder.name}.lock"):
@@ -167,6 +169,7 @@ def build(folder: Path, key: Key, make: Callable[[Path], Figures]) -> tuple[Mani
             cost = {"seconds": round(time.monotonic() - started, 2), "peak_memory_mb": peak_memory_mb()}
             manifest = seal(workspace, key, {**figures, **cost})
             _swap(workspace, folder)
+            after()
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
         return manifest, True
@@ -180,7 +183,7 @@ def seal(folder: Path, key: Key, figures: Figures) -> Manifest:
         path.chmod(0o644)  # safetensors leaves weights readable by their owner alone; folders are handed on
         name = path.relative_to(folder).as_posix()
         records[name] = {"bytes": path.stat().st_size, "sha256": hash_file(path)}
-    content = canonical({name: record["sha256"] for name, record in records.items()})
+    content = canonical({name: record["sha256"] for name, record in records.items() if not name.endswith(".md")})
     manifest = Manifest(
         stage=key.stage,
         format=key.format,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import platform
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -86,23 +87,25 @@ def _cluster(address: str) -> Iterator[Pool]:
     except (OSError, ValueError) as error:
         raise InputError(f"--scheduler {address}: no Dask scheduler answers ({error})") from None
     with client:
-        here = version("hanbeot")
-        there = client.run(_installed)
+        here = made_by()
+        there = client.run(made_by)
         if not there:
             raise InputError(
                 f"--scheduler {address}: the cluster has no workers; start some with `dask worker {address}`"
             )
         for worker, found in there.items():
             if found != here:
-                raise InputError(f"--scheduler {address}: worker {worker} has Hanbeot {found}, this is {here}")
+                raise InputError(f"--scheduler {address}: worker {worker} has {found}; here is {here}")
         threads = sum(client.nthreads().values())
         with client.get_executor(pure=False) as executor:
             yield Pool(executor, _AHEAD * threads)
 
 
-def _installed() -> str:
-    """Asked of a cluster's workers: a worker without Hanbeot cannot even unpickle this."""
-    return version("hanbeot")
+def made_by() -> str:
+    """The versions that decide what text work yields, in a line. Asked of a cluster's workers too."""
+    packages = ("hanbeot", "regex", "mwparserfromhell", "datasketch", "python-stdnum", "tokenizers")
+    python = ".".join(platform.python_version_tuple()[:2])
+    return ", ".join([f"Python {python}", *(f"{package} {version(package)}" for package in packages)])
 
 
 def ordered_map(pool: Pool, function: Callable[[Input], Output], inputs: Iterable[Input]) -> Iterator[Output]:
@@ -111,9 +114,21 @@ def ordered_map(pool: Pool, function: Callable[[Input], Output], inputs: Iterabl
         yield from map(function, inputs)
         return
     waiting: deque[Future[Output]] = deque()
-    for item in inputs:
+    remaining = iter(inputs)
+    failed: Exception | None = None
+    while True:
+        try:
+            item = next(remaining)
+        except StopIteration:
+            break
+        except Exception as error:
+            # What was handed out before an input could not be made is finished work all the same.
+            failed = error
+            break
         waiting.append(pool.executor.submit(function, item))
         if len(waiting) >= pool.in_flight:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+    if failed is not None:
+        raise failed

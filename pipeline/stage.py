@@ -114,6 +114,8 @@ def _in_a_line(error: Exception) -> str | None:
     if getattr(error, "errno", None) in _FULL or _FULL_WORDS.search(str(error)):
         where = f" ({place})" if place else ""
         return f"no space left to write{where}; free some and run it again: nothing made before was touched"
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many files are open at once; raise the limit (ulimit -n 4096) and run it again"
     if isinstance(error, OSError) and error.errno in _PLACE and place:
         return f"cannot use {place}: {error.strerror}"
     return None

@@ -4,7 +4,7 @@ The stock collator draws from a generator, so its masks depend on how many batch
 worker. Here each draw is a hash of (the example's key, the token's place): the same example of the same epoch is
 masked the same way in any batch, process or resumed run, whatever the padding. The rest is BERT's: of the chosen
 tokens 80 % become [MASK], 10 % a random token, 10 % stay. Random tokens are real vocabulary: never a special or an
-unused entry.
+unused entry, or a placeholder of personal data.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerBase
 
+from corpora.privacy import PLACEHOLDERS
 from pretrain.draws import children, units
 
 #: The field of an example that holds the key of its draws, as int64 (torch has no arithmetic on uint64).
@@ -88,11 +89,12 @@ class PairMaskingCollator(DataCollatorForLanguageModeling):
 
 
 def replaceable_ids(tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int64]:
-    """Ids that a random replacement may be: the vocabulary without special and `[unused]` entries."""
+    """Ids that a random replacement may be: the vocabulary without special and `[unused]` entries and placeholders of
+    personal data."""
     special = set(tokenizer.all_special_ids)
     ids = [
         number
         for piece, number in tokenizer.get_vocab().items()
-        if number not in special and not _UNUSED.fullmatch(piece)
+        if number not in special and not _UNUSED.fullmatch(piece) and piece not in PLACEHOLDERS.values()
     ]
     return np.asarray(sorted(ids), np.int64)

@@ -66,6 +66,7 @@ class _Reader:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.StartDoctypeDeclHandler = self._doctype
+        self._namespaces: set[str] = set()
         self._begin_page()
 
     @property
@@ -85,7 +86,7 @@ class _Reader:
         )
 
     def _begin_page(self) -> None:
-        self._fields = {"title": "", "ns": "", "model": "", "text": ""}
+        self._fields = {"title": "", "ns": "", "model": "", "text": "", "namespace": ""}
         self._redirect = self._too_long = False
         self._listen(None)
 
@@ -110,16 +111,21 @@ class _Reader:
 
     def _end(self, name: str) -> None:
         if name == self._field:
-            self._too_long = self._length > LONGEST_PAGE
+            if name == "text":
+                self._too_long = self._length > LONGEST_PAGE
             self._fields[name] = "".join(self._parts)
+            if name == "namespace":
+                self._namespaces.add(self._fields[name].strip())
             self._listen(None)
         elif name == "page":
             self._finish()
 
     def _finish(self) -> None:
         title, markup = self._fields["title"].strip(), self._fields["text"]
-        place = f"{self._path.name} [[{title[:60]}]]"
-        if self._fields["ns"].strip() != "0":
+        place = f"{self._path.name} [[{title[:200]}]]"
+        # Old exports do not number a page's namespace; then its title begins with the name of one.
+        prefix = title.partition(":")[0] if ":" in title else ""
+        if (self._fields["ns"].strip() or ("named" if prefix and prefix in self._namespaces else "0")) != "0":
             self._dropped.add("other_namespace", place, title)
         elif self._redirect:
             self._dropped.add("redirect", place, title)

@@ -9,12 +9,17 @@ law                               a source by the name that the recipe gives it
 from __future__ import annotations
 
 import glob
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
+from corpora.drops import legible
+from corpora.privacy import redact
 from corpora.settings import CorpusSettings, SourceSettings
 from corpora.sources.hub import fetch_dataset, is_dataset
 from corpora.sources.kowiki import fetch_dump, is_dump
@@ -26,7 +31,7 @@ SAMPLE = "corpora/sample"
 #: Kinds of files that are read from a named folder, and how they may be packed.
 KINDS = (".txt", ".jsonl", ".ndjson", ".parquet", ".xml")
 PACKED = ("", ".xz", ".gz", ".zst", ".bz2")
-SUFFIXES = tuple(kind + packed for kind in KINDS for packed in PACKED)
+SUFFIXES = tuple(kind + packed for kind in KINDS for packed in PACKED if not packed or kind != ".parquet")
 
 #: Files about a folder, expected beside its texts.
 _ABOUT = ("LICENSE", "README")
@@ -34,6 +39,9 @@ _ABOUT = ("LICENSE", "README")
 _WIKIPEDIA = SourceSettings(
     name="kowiki", licence="CC BY-SA 4.0", attribution="the authors of Korean Wikipedia, https://ko.wikipedia.org"
 )
+
+
+Named = TypeVar("Named", str, tuple[str, str])
 
 
 @dataclass(frozen=True)
@@ -51,14 +59,18 @@ def find_sources(names: Sequence[str], settings: CorpusSettings, downloads: Path
     Raises InputError for a name that leads nowhere.
     """
     found: dict[Path, Source] = {}
+    shown = _distinct(list(dict.fromkeys(names)))
     for name in names:
-        known = _known(name, settings)
+        known = _known(name, shown[name], settings)
         for source in _expand(known.path or name, known, settings, downloads):
-            found.setdefault(source.path.resolve(), source)
-    return list(found.values())
+            found.setdefault(source.path.resolve(), _more_known(source, name, settings))
+    labels = _distinct([(str(source.path), source.label) for source in found.values()])
+    return [
+        replace(source, label=_discreet(labels[str(source.path), source.label], settings)) for source in found.values()
+    ]
 
 
-def _known(name: str, settings: CorpusSettings) -> SourceSettings:
+def _known(name: str, shown: str, settings: CorpusSettings) -> SourceSettings:
     """What the recipe says of a source: of this very name, else of a pattern that fits.
 
     A path goes by its last part: where a file lies on someone's machine says nothing about a corpus.
@@ -66,13 +78,43 @@ def _known(name: str, settings: CorpusSettings) -> SourceSettings:
     for known in settings.sources:
         if known.name.rstrip("/") == name.rstrip("/"):
             return known
-    shown = name if is_dump(name) or is_dataset(name) else Path(name).name or name
+    shown = _discreet(name if is_dump(name) or is_dataset(name) else shown, settings)
     fitting = [known for known in settings.sources if fnmatchcase(name, known.name)]
     return replace(fitting[0], name=shown) if fitting else SourceSettings(name=shown)
 
 
+def _more_known(source: Source, name: str, settings: CorpusSettings) -> Source:
+    """A folder of which nothing is known may hold files of which something is: by path, or by a pattern for paths."""
+    if source.known != SourceSettings(name=source.known.name):
+        return source
+    path = f"{name.rstrip('/')}/{source.label}"
+    fitting = [known for known in settings.sources if fnmatchcase(path, known.name)]
+    return replace(source, known=fitting[0]) if fitting else source
+
+
+def _discreet(label: str, settings: CorpusSettings) -> str:
+    """A label fit for reports: one line, and nobody's telephone number."""
+    text = legible(label)
+    return text if settings.privacy == "keep" else redact(text)[0]
+
+
+def _distinct(names: Sequence[Named]) -> dict[Named, str]:
+    """For each path the shortest tail that no other has; a pair brings a path and the least it is called."""
+    tails: dict[Named, str] = {}
+    paths = {name: Path(name if isinstance(name, str) else name[0]).parts for name in names}
+    depths = {name: 1 if isinstance(name, str) else len(Path(name[1]).parts) for name in names}
+    while True:
+        tails = {name: "/".join(paths[name][-depths[name] :]) or str(name) for name in names}
+        taken = Counter(tails.values())
+        longer = [name for name in names if taken[tails[name]] > 1 and depths[name] < len(paths[name])]
+        if not longer:
+            return tails
+        for name in longer:
+            depths[name] += 1
+
+
 def _expand(name: str, known: SourceSettings, settings: CorpusSettings, downloads: Path) -> Iterator[Source]:
-    path = Path(name)
+    path = Path(name) if name else Path("\0")
     if name.rstrip("/") == SAMPLE and not path.exists():
         path = Path(str(files("corpora") / "sample"))
     if path.is_file():
@@ -103,6 +145,8 @@ def _filled(known: SourceSettings, stated: SourceSettings, address: str, date: s
 
 
 def _matches(name: str, known: SourceSettings) -> Iterator[Source]:
+    if not name or Path(name).exists():
+        raise InputError(f"{name or 'an empty name'}: not a file or folder that can be read")
     matches = [Path(match) for match in sorted(glob.glob(name, recursive=True))]
     if not matches:
         raise InputError(f"no such file or folder: {name}")
@@ -113,27 +157,35 @@ def _matches(name: str, known: SourceSettings) -> Iterator[Source]:
 
 def _inside(folder: Path, known: SourceSettings) -> list[Source]:
     """Texts of a folder, deep down; hidden files are left out in silence, others of other names are told."""
-    seen = [entry for entry in sorted(folder.rglob("*")) if not _hidden(entry.relative_to(folder))]
-    for entry in seen:
-        _stay_inside(entry, folder)
-    shown = [entry for entry in seen if entry.is_file()]
+    shown: list[Path] = []
+    for place, folders, names in os.walk(folder, onerror=_unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        entries = [Path(place) / name for name in (*folders, *names) if not name.startswith(".")]
+        for entry in entries:
+            _stay_inside(entry, folder)
+        shown += [entry for entry in entries if entry.is_file()]
+    shown.sort()
     texts = [Source(file, file.relative_to(folder).as_posix(), known) for file in shown if file.name.endswith(SUFFIXES)]
     if not texts:
         raise InputError(
-            f"the folder {folder} holds no text file ({', '.join(KINDS)}, each also packed: {', '.join(PACKED[1:])})"
+            f"the folder {folder} holds no text file ({', '.join(KINDS)}, packed too: {', '.join(PACKED[1:])})"
         )
     if left := [file.name for file in shown if not file.name.endswith(SUFFIXES) and file.stem not in _ABOUT]:
-        say(f"{folder}: {len(texts):,} text files are read; {len(left):,} others are not, as {left[0]}")
+        say(f"{folder}: {len(texts):,} text files are read; {len(left):,} others are not, as {legible(left[0])}")
     return texts
 
 
-def _hidden(inside: Path) -> bool:
-    return any(part.startswith(".") for part in inside.parts)
+def _unreadable(error: OSError) -> None:
+    raise InputError(f"cannot read the folder {error.filename}: {error.strerror}")
 
 
 def _stay_inside(entry: Path, folder: Path) -> None:
     """A link in a folder that someone handed over must not pull other files of this machine into a corpus."""
-    if entry.is_symlink() and not entry.resolve().is_relative_to(folder.resolve()):
-        raise InputError(
-            f"{entry} is a link that leads out of the folder, to {entry.resolve()}; remove it, or name that one itself"
-        )
+    if not entry.is_symlink():
+        return
+    try:
+        target = entry.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise InputError(f"{entry} is a link that leads nowhere, or to itself; remove it") from None
+    if not target.is_relative_to(folder.resolve()):
+        raise InputError(f"{entry} is a link that leads out of the folder, to {target}; remove it, or name that itself")

@@ -34,7 +34,7 @@ def read_jsonl(
     """Records of a JSONL file. Lines that are not JSON objects with a text in `field` are counted in `skipped`;
     without it they raise InputError naming file and line.
     """
-    for number, raw in numbered(path, advance, 2 * LONGEST_RECORD):
+    for number, raw in numbered(path, advance, 2 * LONGEST_RECORD, encoding):
         if not raw.strip():
             continue
         try:
@@ -42,7 +42,7 @@ def read_jsonl(
         except ValueError as error:
             if skipped is None:
                 raise InputError(f"{path}, line {number}: {error}") from None
-            skipped.add("bad_record", f"{path.name}:{number}", raw[:400].decode(encoding, "replace").strip())
+            skipped.add("bad_record", f"{path.name}:{number}", raw[:4000].decode(encoding, "replace").strip())
             continue
         yield Record(f"{number}{name}", text)
 
@@ -79,10 +79,11 @@ def read_parquet(path: Path, field: str, advance: Advance | None = None) -> Iter
             columns = _columns(path, file.schema_arrow, field)
             size = path.stat().st_size / max(1, file.metadata.num_rows)
             for batch in file.iter_batches(batch_size=_ROWS, columns=columns):
-                values = batch.to_pydict()
-                for place, text in enumerate(values[field]):
+                texts = batch.column(field).cast(pa.large_string()).to_pylist()
+                names = {column: batch.column(column).to_pylist() for column in columns if column != field}
+                for place, text in enumerate(texts):
                     row += 1
-                    name = _named({column: values[column][place] for column in columns if column != field})
+                    name = _named({column: values[place] for column, values in names.items()})
                     yield Record(f"{row}{name}", text or "")
                 if advance:
                     advance(batch.num_rows * size)
@@ -99,10 +100,26 @@ def _columns(path: Path, schema: Any, field: str) -> list[str]:
         raise InputError(
             f"{path}: no column {field!r}; there are {_listed(schema.names)}; name yours by corpus.text_field"
         )
+    if schema.names.count(field) > 1:
+        raise InputError(f"{path}: {schema.names.count(field)} columns are called {field!r}; rename all but one")
     kind = schema.field(field).type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if not _is_text(kind):
         raise InputError(f"{path}: column {field!r} holds {kind}, not text; name another by corpus.text_field")
-    return [field, *(name for name in _NAMES if name in schema.names and name != field)]
+    named = [
+        name for name in _NAMES if name != field and schema.names.count(name) == 1 and _names(schema.field(name).type)
+    ]
+    return [field, *named]
+
+
+def _is_text(kind: Any) -> bool:
+    """Text; as categories too, or with not one value in the whole file."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null))
+
+
+def _names(kind: Any) -> bool:
+    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_integer))
 
 
 def _named(names: dict[str, Any]) -> str:

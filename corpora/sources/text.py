@@ -33,7 +33,7 @@ def read_lines(
     it they raise InputError naming file and line, as does a damaged archive.
     """
     number = 0
-    for number, raw in numbered(path, advance, LONGEST_LINE):
+    for number, raw in numbered(path, advance, LONGEST_LINE, encoding):
         try:
             yield number, raw.decode(encoding).rstrip("\r\n")
         except UnicodeDecodeError as error:
@@ -42,12 +42,12 @@ def read_lines(
             skipped.add("not_" + encoding.replace("-", ""), f"{path.name}:{number}", raw.decode(encoding, "replace"))
 
 
-def numbered(path: Path, advance: Advance | None, longest: int) -> Iterator[tuple[int, bytes]]:
+def numbered(path: Path, advance: Advance | None, longest: int, encoding: str = "utf-8") -> Iterator[tuple[int, bytes]]:
     """(line number, bytes of the line) of a file, unpacked; a line longer than `longest` bytes in pieces."""
     number = told = count = 0
     goes_on = False
     with damage_told(path, lambda: f", after line {number}"), unpacked(path) as opened:
-        for raw in _pieces(opened.stream, longest):
+        for raw in _pieces(opened.stream, longest, encoding):
             number += not goes_on
             goes_on = not raw.endswith(b"\n")
             if not count:
@@ -61,23 +61,27 @@ def numbered(path: Path, advance: Advance | None, longest: int) -> Iterator[tupl
             advance(opened.plain.tell() - told)
 
 
-def _pieces(stream: IO[bytes], longest: int) -> Iterator[bytes]:
+def _pieces(stream: IO[bytes], longest: int, encoding: str) -> Iterator[bytes]:
     """Lines with their ends; pieces of a longer one are cut after white space, or else between two characters."""
     kept = b""
     while raw := stream.readline(longest - len(kept)):
         line = kept + raw
         kept = b""
         if len(line) >= longest and not line.endswith(b"\n"):
-            cut = line.rfind(b" ", longest // 2) + 1 or _character_start(line)
+            cut = line.rfind(b" ", longest // 2) + 1 or _character_start(line, encoding)
             line, kept = line[:cut], line[cut:]
         yield line
     if kept:
         yield kept
 
 
-def _character_start(line: bytes) -> int:
-    """Where the last UTF-8 character of a cut line begins, so that it goes whole into the next piece."""
+def _character_start(line: bytes, encoding: str) -> int:
+    """Where the last character of a cut line begins, so that it goes whole into the next piece."""
     place = len(line) - 1
+    if encoding == "cp949":
+        # Characters of two bytes begin with one above 0x80, and those that follow an ASCII byte are in step with it.
+        pairs = len(line) - len(line.rstrip(bytes(range(0x80, 0x100))))
+        return len(line) - (pairs % 2 or 2 * bool(pairs))
     while place > len(line) - 4 and line[place] & 0xC0 == 0x80:
         place -= 1
     return place

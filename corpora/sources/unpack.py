@@ -41,6 +41,7 @@ _OTHERS = {
 }
 _XML = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?P<root>[!\w:-]+)", re.DOTALL)
 _RECORD = re.compile(rb"\s*\{")
+_PRETTY = re.compile(rb"\s*[\[{]\s*\n\s*(?:\{\s*\n?\s*)?\"[^\"\n]*\"\s*:")
 
 
 class Opened(NamedTuple):
@@ -58,7 +59,7 @@ def unpacked(path: Path) -> Iterator[Opened]:
         with path.open("rb", buffering=1 << 20) as plain:
             stream = _unpack(plain)
             with stream:
-                yield Opened(stream, plain, _format(path, _peek(stream)))
+                yield Opened(stream, plain, _format(path, _peek(stream), packed=stream is not plain))
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
 
@@ -70,6 +71,11 @@ def damage_told(path: Path, place: Callable[[], str] = str) -> Iterator[None]:
         yield
     except DAMAGED as error:
         raise InputError(f"{path}: damaged or cut-off compressed file{place()}: {error}") from None
+    except OSError as error:
+        # bz2 says so of bytes that make no sense; what the system reports has a number.
+        if error.errno is not None:
+            raise
+        raise InputError(f"{path}: damaged compressed file{place()}: {error}") from None
 
 
 def format_of(path: Path) -> Format:
@@ -97,12 +103,17 @@ def _peek(stream: IO[bytes]) -> bytes:
     return cast("BufferedReader", stream).peek(_HEAD)[:_HEAD]
 
 
-def _format(path: Path, head: bytes) -> Format:
+def _format(path: Path, head: bytes, packed: bool) -> Format:
     for magic, what in _OTHERS.items():
         if head.startswith(magic):
             raise InputError(f"{path}: {what}")
     if head.startswith(b"PAR1"):
+        if packed:
+            raise InputError(f"{path}: a packed Parquet file; Parquet packs itself, so unpack it first")
         return "parquet"
+    if head[257:262] == b"ustar" or head.count(0) > len(head) / 100:
+        what = "a tar archive; unpack it first" if head[257:262] == b"ustar" else "not text: it holds NUL bytes"
+        raise InputError(f"{path}: {what}")
     head = head.removeprefix(b"\xef\xbb\xbf")
     if (found := _XML.match(head)) and (root := found["root"].lower()) in (b"mediawiki", b"html", b"!doctype"):
         if root == b"mediawiki" or b"<mediawiki" in head:
@@ -119,6 +130,8 @@ def _is_jsonl(path: Path, head: bytes) -> bool:
         return True
     if ".json" in path.suffixes and head.lstrip().startswith(b"["):
         raise InputError(f"{path}: one JSON array; write one object a line (JSONL), for example: jq -c '.[]'")
+    if _PRETTY.match(head):
+        raise InputError(f"{path}: JSON over several lines; write one object a line (JSONL), for example: jq -c .")
     if not _RECORD.match(head):
         return False
     first = head.lstrip().split(b"\n", 1)[0]

@@ -1,5 +1,6 @@
 """Duplicates, beside an oracle that compares everything with everything."""
 
+import dataclasses
 import random
 from itertools import combinations
 
@@ -34,8 +35,12 @@ def edited(document: list[str], seed: int, share: float) -> list[str]:
     ]
 
 
-def in_parts(documents: list[list[str]], size: int, near: bool) -> list[Marks]:
-    return [mark(documents[start : start + size], near=near) for start in range(0, len(documents), size)]
+def joined(marks: list[Marks]) -> Marks:
+    return Marks(*(np.concatenate([getattr(part, name.name) for part in marks]) for name in dataclasses.fields(Marks)))
+
+
+def in_parts(documents: list[list[str]], size: int, near: bool) -> Marks:
+    return joined([mark(documents[start : start + size], near=near) for start in range(0, len(documents), size)])
 
 
 def test_exact_copies_go_and_the_first_stays() -> None:
@@ -115,5 +120,5 @@ def test_an_estimate_is_close_to_the_truth() -> None:
 
 def test_nothing_to_compare() -> None:
     for near in (False, True):
-        verdict = decide([mark([], near=near), mark([["가다."]], near=near)], 0.8 if near else 1.0, 1)
+        verdict = decide(joined([mark([], near=near), mark([["가다."]], near=near)]), 0.8 if near else 1.0, 1)
         assert verdict.exact.tolist() == [False] and verdict.near.tolist() == [False]

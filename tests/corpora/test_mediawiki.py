@@ -58,6 +58,13 @@ def test_of_several_revisions_the_last(write) -> None:
     assert list(read_pages(write("a.xml", dump(both)))) == [Page("비", "새 글이다.")]
 
 
+def test_old_exports_do_not_number_the_namespace(write) -> None:
+    head = HEAD.replace('<namespace key="0" />', '<namespace key="0" /><namespace key="1">토론</namespace>')
+    pages = [page(title, f"{title}의 글이다.").replace("<ns>0</ns>", "") for title in ("비", "토론:비", "2001: 우주")]
+    path = write("a.xml", head + "".join(pages) + "</mediawiki>")
+    assert [found.title for found in read_pages(path)] == ["비", "2001: 우주"]
+
+
 def test_billion_laughs_is_refused_before_it_laughs(write) -> None:
     lol = '<!ENTITY a "ha">' + "".join(
         f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefghi", "bcdefghij", strict=True)

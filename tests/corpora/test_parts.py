@@ -121,6 +121,54 @@ def test_work_survives_a_damaged_file_that_is_mended(write, tmp_path: Path) -> N
     assert manifest.figures["parts"] == {"made": 1, "found": 1}
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_what_was_handed_out_before_an_error_is_kept(write, tmp_path: Path, workers: int) -> None:
+    for name in "ab":
+        write(f"in/{name}.txt", text(ord(name) * 500, BIG))
+    write("in/c.txt", b"\xff\n")
+    with pytest.raises(InputError):
+        build_corpus(sources(tmp_path / "in"), SETTINGS, tmp_path / "out", Workers(workers))
+    assert len(list((tmp_path / ".out.parts").glob("*/manifest.json"))) == 2
+
+
+def test_parts_of_another_build_stay_when_nothing_is_to_do(write, tmp_path: Path) -> None:
+    done = write("done.txt", text(0, 900))
+    build_corpus(sources(done), SETTINGS, tmp_path / "out", Workers())
+    write("in/a.txt", text(0, BIG))
+    write("in/b.txt", b"\xff\n")
+    with pytest.raises(InputError):
+        build_corpus(sources(tmp_path / "in"), SETTINGS, tmp_path / "out", Workers())
+    assert not build_corpus(sources(done), SETTINGS, tmp_path / "out", Workers())[1]
+    assert len(list((tmp_path / ".out.parts").glob("*/manifest.json"))) == 1
+
+
+def test_more_parts_than_files_may_be_open(write, tmp_path: Path) -> None:
+    for number in range(40):
+        write(f"in/{number}.txt", text(number * 1000, BIG))
+    program = (
+        "import resource, corpora.raw; resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32));"
+        f"corpora.raw.BATCH_CHARACTERS = {BATCH};"
+        "from corpora.build import main; main(None)"
+    )
+    flags = ["--corpus", str(tmp_path / "in"), "--recipe", "base", "--workers", "1", "--artifacts", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", program, *flags], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    manifest = read_manifest(tmp_path / "corpus" / "base")
+    assert manifest is not None and manifest.figures["parts"]["made"] == 40
+
+
+def test_a_file_that_changes_while_it_is_read(write, tmp_path: Path, monkeypatch) -> None:
+    path = write("a.txt", text(0, 900))
+
+    def changing(batch, settings):
+        path.write_text(text(0, 900) + "더 있다.\n", "utf-8")
+        return refine(batch, settings)
+
+    monkeypatch.setattr(corpora.parts, "refine", changing)
+    with pytest.raises(InputError, match=r"a\.txt was changed while it was read; run this again"):
+        build_corpus(sources(path), SETTINGS, tmp_path / "out", Workers())
+
+
 def test_a_torn_part_is_made_again(write, tmp_path: Path) -> None:
     write("in/a.txt", text(0, BIG))
     bad = write("in/b.txt", b"\xff\n")

@@ -90,6 +90,20 @@ def test_parquet(tmp_path) -> None:
         list(read_parquet(path, "id"))
 
 
+def test_parquet_columns_of_many_kinds(tmp_path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": pa.array(["비가 왔다.", None]).dictionary_encode()}), path)
+    assert [record.text for record in read_parquet(path, "text")] == ["비가 왔다.", ""]
+    pq.write_table(pa.table({"text": pa.nulls(2)}), path)
+    assert [record.text for record in read_parquet(path, "text")] == ["", ""]
+    pq.write_table(pa.table([pa.array(["가"]), pa.array(["나"])], names=["text", "text"]), path)
+    with pytest.raises(InputError, match="2 columns are called 'text'"):
+        list(read_parquet(path, "text"))
+    far = pa.array([2**62], pa.timestamp("us"))
+    pq.write_table(pa.table({"text": ["비가 왔다."], "id": far}), path)
+    assert list(read_parquet(path, "text")) == [("1", "비가 왔다.")]
+
+
 @pytest.mark.parametrize("damage", ["cut", "inside", "empty"])
 def test_a_damaged_parquet_file_is_named(tmp_path, damage: str) -> None:
     path = tmp_path / "a.parquet"

@@ -86,6 +86,22 @@ def test_nothing_that_was_taken_out_is_shown(write, tmp_path: Path) -> None:
             assert "010-" not in path.read_text("utf-8"), path
 
 
+def test_nothing_personal_is_shown_by_halves(write, tmp_path: Path) -> None:
+    """An example is cut to be shown; a number that lies across the cut must be gone before."""
+    lines = [
+        f"{'가' * length} 010-1234-5678 900101-1234568 hong@example.com 그리고 더 있다" for length in range(150, 205)
+    ]
+    lines += ["나" * 1985 + " 010-1234-5678 이다", "다" * 1990 + " 010-1234-5678 이다"]
+    path = write("a.jsonl", "")
+    for start in range(0, len(lines), 20):
+        path.write_text('{"text": "비가 많이 왔다."}\n' + "\n".join(lines[start : start + 20]) + "\n", "utf-8")
+        settings = dataclasses.replace(SETTINGS, errors="skip")
+        build_corpus(sources(path, settings=settings), settings, tmp_path / "out", Workers())
+        for name in ("dropped.tsv", "report.md"):
+            shown = (tmp_path / "out" / name).read_text("utf-8")
+            assert not re.search(r"010-|9001|hong", shown), shown
+
+
 def test_keep_looks_for_nothing_and_says_so(write, tmp_path: Path) -> None:
     manifest, report, folder = built(write, tmp_path, dataclasses.replace(SETTINGS, privacy="keep"))
     assert manifest.figures["personal"] == {} and "nothing was looked for" in report

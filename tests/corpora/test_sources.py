@@ -4,16 +4,19 @@ import bz2
 import dataclasses
 import gzip
 import lzma
+import os
 from pathlib import Path
 
 import pytest
 
+from corpora.build import build_corpus
 from corpora.drops import Drops
 from corpora.settings import SourceSettings
 from corpora.sources.names import SAMPLE
 from corpora.sources.text import LONGEST_LINE, read_lines
 from corpora.sources.unpack import format_of, zstd
 from pipeline.errors import InputError
+from pipeline.executor import Workers
 from tests.conftest import CORPUS, sources
 
 TEXT = "비가 왔다.\n길이 젖었다.\n\n해가 났다.\n"
@@ -90,6 +93,10 @@ def test_a_line_without_end_comes_in_pieces(write, text: str) -> None:
 @pytest.mark.parametrize(
     ("head", "told"),
     [
+        (b"\0" * 257 + b"ustar" + b"\0" * 300, "a tar archive"),
+        (b"text" + b"\0" * 100, "NUL"),
+        (b'[\n {\n  "text": "a"\n }\n]', "JSON over several lines"),
+        (b'{\n  "text": "a"\n}', "JSON over several lines"),
         (b"PK\x03\x04....", "ZIP archive"),
         (b"%PDF-1.7", "PDF"),
         (b"<!DOCTYPE html><html>", "HTML"),
@@ -165,6 +172,68 @@ def test_what_the_recipe_says_of_a_source(write, tmp_path: Path) -> None:
     first, second = sources("acts", tmp_path / "b.txt", settings=settings)
     assert (first.label, first.known.name, first.known.licence) == ("a.txt", "acts", "public domain")
     assert (second.known.name, second.known.licence) == ("b.txt", "CC0-1.0")
+
+
+def test_sources_of_one_name_stay_apart(write, tmp_path: Path) -> None:
+    """Whose licence it is must not depend on which file came last."""
+    one, other = write("a/x.txt", TEXT), write("b/x.txt", '{"text": "비가 왔다."}\n')
+    known = [
+        SourceSettings(name=f"{tmp_path}/a/*", licence="CC0-1.0"),
+        SourceSettings(name=f"{tmp_path}/b/*", licence="CC BY 4.0"),
+    ]
+    settings = dataclasses.replace(CORPUS, sources=known, held_out=0.0)
+    found = sources(one, other, settings=settings)
+    assert [(source.label, source.known.name, source.known.licence) for source in found] == [
+        ("a/x.txt", "a/x.txt", "CC0-1.0"),
+        ("b/x.txt", "b/x.txt", "CC BY 4.0"),
+    ]
+    manifest, _ = build_corpus(found, settings, tmp_path / "out", Workers())
+    assert manifest.figures["formats"] == {"a/x.txt": "sentences", "b/x.txt": "jsonl"}
+    page = (tmp_path / "out" / "ATTRIBUTION.md").read_text("utf-8")
+    assert "CC0-1.0" in page and "CC BY 4.0" in page
+    (whole,) = sources(tmp_path / "a", settings=dataclasses.replace(CORPUS, sources=known))
+    assert whole.known.licence == "CC0-1.0", "a pattern for files speaks for those of a named folder"
+
+
+def test_names_are_made_legible_and_discreet(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in (b"\xb9\xfd.txt", b"a  b\t.txt", "연락 010-1234-5678.txt".encode()):
+        (folder / os.fsdecode(name)).write_text(TEXT, "utf-8")
+    settings = dataclasses.replace(CORPUS, privacy="redact", held_out=0.0)
+    labels = {source.label for source in sources(folder, settings=settings)}
+    assert labels == {"a b .txt", "\\udcb9\\udcfd.txt", "연락 [PHONE].txt"}
+    build_corpus(sources(folder, settings=settings), settings, tmp_path / "out", Workers())
+    assert "010-1234" not in (tmp_path / "out" / "report.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda folder: (folder / "l.txt").symlink_to(folder / "l.txt"), "leads nowhere, or to itself"),
+        (lambda folder: os.mkfifo(folder / "pipe"), "not a file or folder that can be read"),
+    ],
+    ids=["a link to itself", "a pipe"],
+)
+def test_odd_entries(tmp_path: Path, make, told: str) -> None:
+    make(tmp_path)
+    with pytest.raises(InputError, match=told):
+        sources(tmp_path / "pipe" if (tmp_path / "pipe").exists() else tmp_path)
+    with pytest.raises(InputError, match="an empty name"):
+        sources("")
+
+
+def test_damage_inside_an_archive_is_told(write) -> None:
+    packed = bytearray(bz2.compress(TEXT.encode() * 2000))
+    packed[20] ^= 0xFF
+    with pytest.raises(InputError, match=r"a\.txt\.bz2: damaged compressed file"):
+        list(read_lines(write("a.txt.bz2", bytes(packed))))
+
+
+def test_cp949_without_spaces_is_cut_between_characters(write) -> None:
+    text = "x" + "가각똠" * 400_000
+    lines = list(read_lines(write("a.txt", text.encode("cp949")), encoding="cp949"))
+    assert len(lines) > 1 and "".join(line for _, line in lines) == text
 
 
 def test_names_that_lead_nowhere(tmp_path: Path) -> None:
