@@ -105,7 +105,7 @@ def test_an_interrupted_build_goes_on_and_gives_the_same_bytes(write, tmp_path: 
     refined.clear()
     monkeypatch.setattr(corpora.parts, "refine", counting)
     manifest, _ = build_corpus(sources(tmp_path / "in"), SETTINGS, tmp_path / "out", Workers())
-    assert manifest.content == whole.content
+    assert manifest.files == whole.files
     assert manifest.figures["parts"]["found"] >= 1 and manifest.figures["parts"]["made"] >= 1
     assert all(batch == () or batch[0].label != "a.txt" for batch in refined), "a.txt was not done again"
     assert [path.name for path in tmp_path.glob(".*.parts")] == [], "parts go when the corpus is finished"
@@ -201,7 +201,7 @@ def test_killed_at_any_moment_and_by_several_workers_the_bytes_are_the_same(writ
         found = max(found, len(list((tmp_path / "killed/corpus").glob(".x.parts/*/manifest.json"))))
     subprocess.run(killed, check=True, capture_output=True)
     one, other = (read_manifest(tmp_path / name / "corpus" / "x") for name in ("whole", "killed"))
-    assert one.content == other.content
+    assert one.files == other.files
 
 
 def test_settings_that_only_put_together_do_not_make_parts_anew(write, tmp_path: Path) -> None:
