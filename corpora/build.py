@@ -53,6 +53,8 @@ def main(argv: list[str] | None) -> None:
     manifest, built = build_corpus(sources, settings, folder, read_workers(arguments))
     if built:
         _tell(folder, manifest)
+        if silent := sorted({source.known.name for source in sources if not source.known.licence}):
+            say(f"  licence not stated: {', '.join(silent[:5])}; the recipe says it in [[corpus.sources]]")
     else:
         say(f"corpus: {folder} is up to date")
 

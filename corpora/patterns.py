@@ -60,6 +60,7 @@ def normalise(text: str) -> str:
 # behind this one search, so ordinary text costs one look at each character. It sees the text as it is.
 _D = "0-9０-９𝟎-𝟿" + _CIRCLED
 _S = r"\-\s.~·/_)(（）－．～" + _DASHES
+_HEX = "0-9A-Fa-f０-９Ａ-Ｆａ-ｆ"
 _NUMERALS = "공영일이삼사오육륙칠팔구"
 TRIGGER = re.compile(
     f"[{_D}@＠﹫:：공영골앳aAwWｗ]"
@@ -70,7 +71,7 @@ TRIGGER = re.compile(
     f"|[{_D}]{{0,2}}[.．][{_D}]{{1,3}}[.．][{_D}]{{1,3}}[.．][{_D}]"
     f"|(?<=[0０])[1１][{_D}].{{0,4}}[{_NUMERALS}{_D}]{{3}})"
     "|(?<=[@＠﹫])"
-    "|(?<=[:：])(?:[/／]{2}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:])"
+    f"|(?<=[:：])(?:[/／]{{2}}|[{_HEX}]{{0,4}}[:：][{_HEX}:：])"
     "|(?<=[공영])[일1][공영0]|(?<=골)뱅이|(?<=앳)"
     r"|(?<=[\s(\[{<][aA])[tT][\s)\]}>]"
     r"|(?<=[wWｗ])[wWｗ]{2}[.．])"

@@ -35,6 +35,7 @@ SUFFIXES = tuple(kind + packed for kind in KINDS for packed in PACKED if not pac
 
 #: Files about a folder, expected beside its texts.
 _ABOUT = ("LICENSE", "README")
+_OURS = SourceSettings(name=SAMPLE, licence="CC0-1.0", attribution="written for Hanbeot")
 #: Licence of the dumps (https://dumps.wikimedia.org/legal.html).
 _WIKIPEDIA = SourceSettings(
     name="kowiki", licence="CC BY-SA 4.0", attribution="the authors of Korean Wikipedia, https://ko.wikipedia.org"
@@ -75,7 +76,7 @@ def _known(name: str, shown: str, settings: CorpusSettings) -> SourceSettings:
 
     A path goes by its last part: where a file lies on someone's machine says nothing about a corpus.
     """
-    for known in settings.sources:
+    for known in (*settings.sources, _OURS):
         if known.name.rstrip("/") == name.rstrip("/"):
             return known
     shown = _discreet(name if is_dump(name) or is_dataset(name) else shown, settings)

@@ -200,10 +200,11 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
     assert redact(once) == (once, Counter())
 
 
-@given(st.sampled_from([case for case in CASES if not case.known_miss]))
-def test_full_width_text_has_the_same_findings(case) -> None:
+def test_full_width_text_has_the_same_findings() -> None:
     wide = {ord(character): ord(character) + 0xFEE0 for character in string.digits}
-    assert find_personal(case.text.translate(wide)) == find_personal(case.text) == list(case.expected)
+    cases = [case for case in CASES if not case.known_miss]
+    assert len(cases) > 700
+    assert [case for case in cases if find_personal(case.text.translate(wide)) != find_personal(case.text)] == []
 
 
 @given(st.text(max_size=60))

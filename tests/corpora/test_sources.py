@@ -248,4 +248,5 @@ def test_names_that_lead_nowhere(tmp_path: Path) -> None:
 
 def test_the_sample_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert len(sources(SAMPLE)) >= 10
+    found = sources(SAMPLE)
+    assert len(found) >= 10 and {source.known.licence for source in found} == {"CC0-1.0"}
