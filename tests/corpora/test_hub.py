@@ -119,10 +119,9 @@ dataset_info:
 """
 
 
-@with_library
-def test_rows_of_several_kinds_of_data_sets(tmp_path: Path) -> None:
+def several_kinds() -> dict[str, Repository]:
     holes = [{"text": "있다."}, {"text": None}, {"text": " \n"}, {"text": "또 있다.", "title": "이름"}]
-    repositories = {
+    return {
         "org/lines": Repository(
             {"README.md": CARD, "train.jsonl": jsonl(rows(0, 250)), "test.jsonl": jsonl(rows(7, 10))}
         ),
@@ -134,6 +133,11 @@ def test_rows_of_several_kinds_of_data_sets(tmp_path: Path) -> None:
             {"README.md": b"---\nlicense: other\nlicense_name: kogl-1\n---\n", "a.jsonl": jsonl(holes)}
         ),
     }
+
+
+@with_library
+def test_rows_of_several_kinds_of_data_sets(tmp_path: Path) -> None:
+    repositories = several_kinds()
     wanted = {
         "hf:org/lines": ("default", "cc-by-sa-4.0, gfdl", expected(rows(0, 250))),
         "hf:org/lines::test": ("default", "cc-by-sa-4.0, gfdl", expected(rows(7, 10))),

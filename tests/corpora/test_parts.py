@@ -191,17 +191,18 @@ def test_killed_at_any_moment_and_by_several_workers_the_bytes_are_the_same(writ
         [*command, "--workers", "1", "--artifacts", str(tmp_path / "whole")], check=True, capture_output=True
     )
     killed = [*command, "--workers", "2", "--artifacts", str(tmp_path / "killed")]
-    found = 0
-    for wait in (2.0, 3.0, 4.0, 5.0):
+    for finished in (0, 1, 2):
         process = subprocess.Popen(killed, start_new_session=True, stderr=subprocess.DEVNULL)
-        time.sleep(wait)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        while len(list((tmp_path / "killed/corpus").glob(".x.parts/*/manifest.json"))) < finished:
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.01)
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        found = max(found, len(list((tmp_path / "killed/corpus").glob(".x.parts/*/manifest.json"))))
     subprocess.run(killed, check=True, capture_output=True)
     one, other = (read_manifest(tmp_path / name / "corpus" / "x") for name in ("whole", "killed"))
-    assert one.files == other.files
+    assert one.files == other.files and one.figures["parts"]["found"] == 0
+    assert other.figures["parts"]["found"] >= 2, "what was finished before the kills was used"
 
 
 def test_settings_that_only_put_together_do_not_make_parts_anew(write, tmp_path: Path) -> None:
