@@ -57,6 +57,8 @@ def main(argv: list[str] | None) -> None:
         cpu=arguments.cpu,
     )
     manifest, built = finetune(job)
+    # A process that ends while its group's threads still run is aborted now and then ("terminate called").
+    PartialState().destroy_process_group()
     if manifest is None:
         return
     if built:

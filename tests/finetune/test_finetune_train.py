@@ -192,7 +192,8 @@ def test_two_processes_publish_one_folder(job: Job, toy: tuple[Path, Path], tmp_
     command += ["--train", str(toy[0]), "--test", str(toy[1]), "--set", "finetune.learning_rate=5e-3"]
     told = []
     for _ in range(2):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
         told.append(done.stderr)
     manifest = read_manifest(tmp_path / "out" / "two")
     assert manifest.figures["processes"] == 2
