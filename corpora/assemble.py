@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from corpora.dedup import (
     Verdict,
     decide,
 )
-from corpora.document import SPLITS, Document, ShardWriter
+from corpora.document import SPLITS, Document, Runs, ShardWriter, extend_runs
 from corpora.drops import Drops
 from corpora.parts import Part
 from corpora.settings import CorpusSettings
@@ -33,6 +34,8 @@ class Assembled:
     """What a finished corpus holds and what was left out of it."""
 
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: For each split, how many documents in a row came from which source.
+    runs: dict[str, Runs] = field(default_factory=lambda: {split: [] for split in SPLITS})
     dropped: Drops = field(default_factory=Drops)
     personal: Counter[str] = field(default_factory=Counter)
     statistics: Statistics = field(default_factory=Statistics)
@@ -51,8 +54,9 @@ def assemble(parts: Sequence[Part], settings: CorpusSettings, folder: Path) -> A
             with _joined(parts, folder) as marks:
                 verdict = decide(marks, settings.duplicate_documents, settings.sentence_copies)
             kept = _kept(parts, verdict, result)
-            for split, document in split_documents(kept, settings.held_out, settings.seed):
+            for split, (document, source) in split_documents(kept, settings.held_out, settings.seed, itemgetter(0)):
                 writers[split].write(document)
+                extend_runs(result.runs[split], source)
     result.splits = {
         split: {
             "documents": writer.documents,
@@ -83,8 +87,8 @@ def _joined(parts: Sequence[Part], folder: Path) -> Iterator[Marks]:
     scratch.unlink()
 
 
-def _kept(parts: Sequence[Part], verdict: Verdict, result: Assembled) -> Iterator[Document]:
-    """Documents without what the verdict takes out."""
+def _kept(parts: Sequence[Part], verdict: Verdict, result: Assembled) -> Iterator[tuple[Document, str]]:
+    """Documents without what the verdict takes out, with their sources."""
     number = first = 0
     for part in parts:
         for document, place, source in part.documents():
@@ -95,7 +99,7 @@ def _kept(parts: Sequence[Part], verdict: Verdict, result: Assembled) -> Iterato
                 result.dropped.add(NEAR_DUPLICATE, place, " ".join(document))
             elif not repeated.any():
                 result.statistics.add(document, source)
-                yield document
+                yield document, source
             else:
                 yield from _unrepeated(document, repeated.tolist(), place, source, result)
             number += 1
@@ -104,7 +108,7 @@ def _kept(parts: Sequence[Part], verdict: Verdict, result: Assembled) -> Iterato
 
 def _unrepeated(
     document: Document, repeated: Sequence[bool], place: str, source: str, result: Assembled
-) -> Iterator[Document]:
+) -> Iterator[tuple[Document, str]]:
     kept = []
     for sentence, again in zip(document, repeated, strict=True):
         if again:
@@ -113,6 +117,6 @@ def _unrepeated(
             kept.append(sentence)
     if kept:
         result.statistics.add(kept, source)
-        yield kept
+        yield kept, source
     else:
         result.dropped.add("empty_document")

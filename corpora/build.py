@@ -94,6 +94,7 @@ def build_corpus(
         _write(workspace, settings, sources, files, made)
         return {
             **made.splits,
+            "runs": made.runs,
             "dropped": dict(sorted(made.dropped.counts.items())),
             "personal": dict(sorted(made.personal.items())),
             "formats": reading.formats,

@@ -6,19 +6,22 @@ Any tool can read it, and anyone's existing BERT text file can enter there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from pipeline.artifact import Kind
+from pipeline.artifact import Kind, Manifest
 
 #: What the corpus stage makes.
-CORPUS = Kind("corpus", 2, "make corpus")
+CORPUS = Kind("corpus", 3, "make corpus")
 
 #: The two sides of the split by document.
 SPLITS = ("train", "heldout")
 
 Document = Sequence[str]
+#: (source, documents in a row that came from it), in the order of the shards.
+Runs = list[tuple[str, int]]
 
 
 def shards(folder: Path, split: str) -> list[Path]:
@@ -40,6 +43,20 @@ def read_documents(paths: Iterable[Path]) -> Iterator[list[str]]:
                     document = []
         if document:
             yield document
+
+
+def extend_runs(runs: Runs, source: str) -> None:
+    """Note that one more document came from `source`."""
+    before = runs.pop()[1] if runs and runs[-1][0] == source else 0
+    runs.append((source, before + 1))
+
+
+def read_by_source(folder: Path, split: str, corpus: Manifest) -> Iterator[tuple[str, list[str]]]:
+    """(source, document) for the documents of one split of a corpus artifact, in order."""
+    documents = read_documents(shards(folder, split))
+    for source, count in corpus.figures["runs"][split]:
+        for document in islice(documents, count):
+            yield source, document
 
 
 class ShardWriter:

@@ -7,11 +7,14 @@ small that too few documents are drawn, where the lowest draws fill up.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from itertools import chain, islice
+from typing import TypeVar
 
 from corpora.document import Document
+
+Item = TypeVar("Item")
 
 #: Held-out next-sentence pairs need a second document to draw from.
 LEAST_HELD_OUT = 2
@@ -23,31 +26,32 @@ def draw(document: Document, seed: int) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
-def split_documents(documents: Iterable[Document], held_out: float, seed: int) -> Iterator[tuple[str, Document]]:
-    """(split, document) for every document, `held_out` of them in "heldout".
+def split_documents(
+    items: Iterable[Item], held_out: float, seed: int, document_of: Callable[[Item], Document]
+) -> Iterator[tuple[str, Item]]:
+    """(split, item) for every item that has a document, `held_out` of them in "heldout".
 
     A small corpus may draw fewer than `LEAST_HELD_OUT`; then the documents with the lowest draws go there. They are
     kept back till the end, so one pass is enough. Of fewer than twice as many documents none is held out.
     """
-    remaining = iter(documents)
+    remaining = iter(items)
     first = list(islice(remaining, 2 * LEAST_HELD_OUT))
     if len(first) < 2 * LEAST_HELD_OUT:
-        yield from (("train", document) for document in first)
+        yield from (("train", item) for item in first)
         return
-    documents = chain(first, remaining)
-    lowest: list[tuple[float, int, Document]] = []
+    lowest: list[tuple[float, int, Item]] = []
     chosen = total = 0
-    for document in documents:
+    for item in chain(first, remaining):
         total += 1
-        number = draw(document, seed)
+        number = draw(document_of(item), seed)
         if number < held_out:
             chosen += 1
-            yield "heldout", document
+            yield "heldout", item
             continue
-        heapq.heappush(lowest, (-number, -total, document))
+        heapq.heappush(lowest, (-number, -total, item))
         if len(lowest) > LEAST_HELD_OUT:
             yield "train", heapq.heappop(lowest)[2]
     missing = max(0, LEAST_HELD_OUT - chosen) if held_out else 0
     given = {place for _, place, _ in heapq.nlargest(missing, lowest)}
-    for _, place, document in sorted(lowest, key=lambda item: -item[1]):
-        yield ("heldout" if place in given else "train"), document
+    for _, place, item in sorted(lowest, key=lambda entry: -entry[1]):
+        yield ("heldout" if place in given else "train"), item

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -10,35 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.document import Document
+from corpora.scripts import script_of
 
 #: Upper bounds of the length classes, in characters.
 LENGTHS = (10, 20, 40, 80, 160, 320, 640, 1280)
 
-_HANJA = ("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH", "CJK RADICAL", "KANGXI")
-_SCRIPTS = {"LATIN": "Latin", "FULLWIDTH LATIN": "Latin", "HIRAGANA": "kana", "KATAKANA": "kana"}
 #: Characters counted at once.
 _BLOCK = 1 << 20
-
-
-def script_of(character: str) -> str:
-    """The script, as the report names it.
-
-    >>> [script_of(character) for character in "한ㅋ漢aのЖ7. 😀"]
-    ['Hangul', 'jamo', 'Hanja', 'Latin', 'kana', 'other letters', 'digits', 'punctuation', 'spaces', 'symbols']
-    """
-    name = unicodedata.name(character, "")
-    category = unicodedata.category(character)
-    if name.startswith("HANGUL SYLLABLE"):
-        return "Hangul"
-    if name.startswith(("HANGUL", "HALFWIDTH HANGUL")):
-        return "jamo"
-    if name.startswith(_HANJA):
-        return "Hanja"
-    for start, script in _SCRIPTS.items():
-        if name.startswith(start):
-            return script
-    kinds = {"L": "other letters", "M": "other letters", "N": "digits", "P": "punctuation", "Z": "spaces"}
-    return kinds.get(category[0], "symbols")
 
 
 @dataclass

@@ -103,7 +103,7 @@ def _cluster(address: str) -> Iterator[Pool]:
 
 def made_by() -> str:
     """The versions that decide what text work yields, in a line. Asked of a cluster's workers too."""
-    packages = ("hanbeot", "regex", "mwparserfromhell", "datasketch", "python-stdnum", "tokenizers")
+    packages = ("hanbeot", "regex", "mwparserfromhell", "datasketch", "python-stdnum", "tokenizers", "kiwipiepy")
     python = ".".join(platform.python_version_tuple()[:2])
     return ", ".join([f"Python {python}", *(f"{package} {version(package)}" for package in packages)])
 

@@ -1,123 +1,140 @@
-"""Stage `tokenizer`: a corpus to a WordPiece vocabulary.
+"""Stage `tokenizer`: a corpus to a vocabulary that has passed its gates.
 
     python -m tokenizer.train --recipe base --name law         (make tokenizer RECIPE=base NAME=law)
+    python -m tokenizer.train --name law --compare vocab.txt   beside other vocabularies, also later
 
 Reads `artifacts/corpus/<name>/`, writes `artifacts/tokenizer/<name>/`: `tokenizer.json`, `tokenizer_config.json`,
-`vocab.txt` (load the folder with `transformers.AutoTokenizer`) and `report.md`.
+`vocab.txt` (load the folder with `transformers.AutoTokenizer`), `report.md` and `report.png`. A vocabulary that fails
+a gate is not published; its report is left beside the place, as `<name>.refused.md`.
 """
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
-from corpora.document import CORPUS, read_documents, shards
-from pipeline.artifact import Figures, Manifest, build, open_artifact, still_there
-from pipeline.console import progress, say, table, warn
+from corpora.document import CORPUS, shards
+from pipeline.artifact import Figures, Manifest, build, open_artifact, still_there, write_atomic
+from pipeline.console import say, table, warn
 from pipeline.executor import Workers, worker_pool
 from pipeline.recipe import as_table
 from pipeline.stage import artifact_folder, read_recipe, read_workers, run_stage, stage_parser, workers_flags
-from tokenizer.learn import learn_vocabulary
-from tokenizer.quality import Quality, composition, measure
+from tokenizer.algorithms import Result, learn
+from tokenizer.compare import COLUMNS, Other, compare, comparison, load_other
+from tokenizer.gates import stop_if_failed
+from tokenizer.judge import held_out, josa_cases, judge, write_pages
+from tokenizer.quality import count_eojeols
+from tokenizer.report import Findings, report
 from tokenizer.settings import TokenizerSettings
-from tokenizer.wordpiece import TOKENIZER, build_tokenizer, save_tokenizer
-from tokenizer.words import count_words
-
-#: Sentences that the report is measured on, and sentences it shows.
-MEASURED, SHOWN = 20_000, 12
+from tokenizer.wordpiece import TOKENIZER, load_tokenizer, save_tokenizer
 
 
 def main(argv: list[str] | None) -> None:
     """Parse the command line, learn the vocabulary if it is not there, say what came out."""
-    parser = stage_parser("tokenizer.train", "Learn a WordPiece vocabulary from a corpus.")
+    parser = stage_parser("tokenizer.train", "Learn a vocabulary from a corpus.")
     parser.add_argument("--from-corpus", type=Path, help="corpus artifact (default: artifacts/corpus/<name>)")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="VOCABULARY",
+        help="vocab.txt, tokenizer.json or folder to put beside it, into comparison.md",
+    )
     workers_flags(parser)
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     settings = recipe.section("tokenizer", TokenizerSettings)
+    others = [load_other(path) for path in arguments.compare]
     corpus = arguments.from_corpus or artifact_folder(arguments, CORPUS.stage, recipe)
     folder = artifact_folder(arguments, TOKENIZER.stage, recipe)
     manifest, built = train_tokenizer(corpus, settings, folder, read_workers(arguments))
-    if not built:
+    if built:
+        _tell(folder, manifest, settings)
+    else:
         say(f"tokenizer: {folder} is up to date")
-        return
-    figures = manifest.figures
-    table(
-        f"tokenizer -> {folder}",
-        ("entries", "tokens per eojeol", "eojeols with [UNK]"),
-        [
-            (
-                f"{figures['vocab_size']:,}",
-                f"{figures['tokens_per_eojeol']:.2f}",
-                f"{figures['unknown_share']:.2%}",
-            )
-        ],
-    )
-    say(f"  {figures['distinct_words']:,} distinct words, {figures['seconds']:.1f} s")
-    if figures["vocab_size"] < settings.vocab_size:
-        warn(
-            f"the text fills only {figures['vocab_size']:,} of tokenizer.vocab_size {settings.vocab_size:,} entries "
-            f"(no more pairs occur {settings.min_frequency} times); the model will have as many as there are"
-        )
+    if others:
+        _compare(folder, corpus, others)
 
 
 def train_tokenizer(corpus: Path, settings: TokenizerSettings, folder: Path, workers: Workers) -> tuple[Manifest, bool]:
-    """The tokenizer artifact learned from a corpus artifact; see `pipeline.artifact.build`."""
+    """The tokenizer artifact learned from a corpus artifact; see `pipeline.artifact.build`.
+
+    Raises InputError if the vocabulary fails a gate; its report then lies at `<folder>.refused.md`.
+    """
     source = open_artifact(corpus, CORPUS)
     key = TOKENIZER.key({"tokenizer": as_table(settings)}, {"corpus": source.content})
+    refused = folder.with_name(f"{folder.name}.refused.md")
 
     def make(workspace: Path) -> Figures:
         train = source.figures["train"]
-        with worker_pool(workers) as pool, progress("words", train["sentences"] + train["documents"]) as advance:
-            words = count_words(shards(corpus, "train"), pool, advance)
-        say(f"tokenizer: learning {settings.vocab_size:,} entries from {len(words):,} distinct words")
-        vocabulary = learn_vocabulary(words, settings)
-        tokenizer = build_tokenizer(vocabulary)
-        save_tokenizer(tokenizer, workspace)
-        split = "heldout" if shards(corpus, "heldout") else "train"
-        sentences = _sentences(corpus, split)
-        quality = measure(tokenizer, sentences)
-        (workspace / "report.md").write_text(_report(tokenizer, vocabulary, quality, split, sentences), "utf-8")
+        with worker_pool(workers) as pool:
+            lines = train["sentences"] + train["documents"]
+            result = learn(shards(corpus, "train"), lines, settings, pool, workspace)
+        save_tokenizer(result.tokenizer, workspace)
+        text = held_out(corpus, source)
+        say(f"tokenizer: judging it on {sum(map(len, text.sources.values())):,} {text.split} sentences")
+        findings = judge(result, workspace, text, settings)
+        if not all(gate.passed for gate in findings.gates):
+            write_atomic(refused, report(findings))
+            warn(f"{refused} tells all about the vocabulary that was refused")
+        stop_if_failed(findings.gates)
+        write_pages(findings, workspace)
         still_there(corpus, source)
-        return {
-            "vocab_size": len(vocabulary),
-            "distinct_words": len(words),
-            "unknown_share": round(quality.unknown_share, 6),
-            "tokens_per_eojeol": round(quality.tokens_per_eojeol, 4),
-            "measured_on": split,
-        }
+        return _figures(result, findings)
 
-    return build(folder, key, make)
+    return build(folder, key, make, after=lambda: refused.unlink(missing_ok=True))
 
 
-def _sentences(corpus: Path, split: str) -> list[str]:
-    flat = (sentence for document in read_documents(shards(corpus, split)) for sentence in document)
-    return list(islice(flat, MEASURED))
+def _figures(result: Result, findings: Findings) -> Figures:
+    total = findings.inspection.total
+    return {
+        "vocab_size": len(findings.vocabulary),
+        "unused": result.unused,
+        "distinct_words": result.counts.distinct,
+        "dead_replaced": result.replaced,
+        "dead": len(result.dead),
+        "unknown_share": round(total.unknown_share, 6),
+        "tokens_per_eojeol": round(total.tokens_per_eojeol, 4),
+        "josa_kept": round(findings.josa.share, 4),
+        "josa_cases": findings.josa.cases,
+        "gates": len(findings.gates),
+        "measured_on": findings.split,
+    }
 
 
-def _report(tokenizer: Tokenizer, vocabulary: list[str], quality: Quality, split: str, sentences: list[str]) -> str:
-    step = max(1, len(sentences) // SHOWN)
-    parts = ", ".join(f"{count:,} {name}" for name, count in composition(vocabulary).items())
-    lines = [
-        "# Tokenizer",
-        "",
-        f"{len(vocabulary):,} entries: {parts}.",
-        "",
-        f"Measured on {quality.sentences:,} {split} sentences ({quality.eojeols:,} eojeols):",
-        "",
-        "| tokens per eojeol | characters per token | eojeols with [UNK] |",
-        "|---|---|---|",
-        f"| {quality.tokens_per_eojeol:.3f} | {quality.characters_per_token:.3f} | {quality.unknown_share:.3%} |",
-        "",
-        "## Sentences as the model sees them",
-        "",
-    ]
-    for sentence in sentences[::step][:SHOWN]:
-        pieces = " ".join(tokenizer.encode(sentence, add_special_tokens=False).tokens)
-        lines += [f"- {sentence}", f"  `{pieces}`"]
-    return "\n".join(lines) + "\n"
+def _tell(folder: Path, manifest: Manifest, settings: TokenizerSettings) -> None:
+    figures = manifest.figures
+    table(
+        f"tokenizer -> {folder}",
+        ("algorithm", "entries", "tokens per eojeol", "eojeols with [UNK]", "noun and josa kept apart"),
+        [
+            (
+                settings.algorithm,
+                f"{figures['vocab_size']:,}",
+                f"{figures['tokens_per_eojeol']:.2f}",
+                f"{figures['unknown_share']:.3%}",
+                f"{figures['josa_kept']:.1%}",
+            )
+        ],
+    )
+    say(
+        f"  passed {figures['gates']} gates; {figures['distinct_words']:,} distinct words, {figures['seconds']:.1f} s; "
+        f"{folder / 'report.md'} tells more"
+    )
+    if settings.vocab_size > figures["vocab_size"] or settings.unused < figures["unused"]:
+        warn(
+            f"the text fills only {figures['vocab_size'] - figures['unused'] + settings.unused:,} of "
+            f"tokenizer.vocab_size {settings.vocab_size:,} entries (no more pieces occur {settings.min_frequency} "
+            f"times); the model will have {figures['vocab_size']:,}"
+        )
+
+
+def _compare(folder: Path, corpus: Path, others: Sequence[Other]) -> None:
+    text = held_out(corpus, open_artifact(corpus, CORPUS))
+    rows = compare(load_tokenizer(folder), others, count_eojeols(text.sources), josa_cases(text))
+    write_atomic(folder / "comparison.md", comparison(rows))
+    table(f"comparison -> {folder / 'comparison.md'}", COLUMNS, [row.cells for row in rows])
 
 
 if __name__ == "__main__":

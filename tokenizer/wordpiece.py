@@ -35,15 +35,30 @@ def build_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
     """A tokenizer over `vocabulary` (entry -> its index), special tokens first, `[CLS] a [SEP] b [SEP]` around text."""
     if tuple(vocabulary[: len(SPECIAL_TOKENS)]) != SPECIAL_TOKENS:
         raise ValueError(f"a vocabulary begins with {SPECIAL_TOKENS}, not {vocabulary[: len(SPECIAL_TOKENS)]}")
+    tokenizer = Tokenizer(longest_match(vocabulary))
+    tokenizer.normalizer = korean_normalizer()
+    tokenizer.pre_tokenizer = word_splitter()
+    # Without its clean-up, which rewrites English ("do not" becomes "don't").
+    tokenizer.decoder = decoders.WordPiece(prefix=PREFIX, cleanup=False)
+    return frame(tokenizer)
+
+
+def longest_match(vocabulary: Sequence[str]) -> models.WordPiece:
+    """The model alone, which splits a word. Raises ValueError for an entry that stands twice."""
     ids = {piece: number for number, piece in enumerate(vocabulary)}
     if len(ids) != len(vocabulary):
         raise ValueError("the vocabulary names an entry twice")
-    tokenizer = Tokenizer(
-        models.WordPiece(ids, unk_token=UNK, continuing_subword_prefix=PREFIX, max_input_chars_per_word=LONGEST_WORD)
-    )
-    tokenizer.normalizer = korean_normalizer()
-    tokenizer.pre_tokenizer = word_splitter()
-    tokenizer.decoder = decoders.WordPiece(prefix=PREFIX)
+    return models.WordPiece(ids, unk_token=UNK, continuing_subword_prefix=PREFIX, max_input_chars_per_word=LONGEST_WORD)
+
+
+def reserved_entries(unused: int) -> list[str]:
+    """What every vocabulary begins with: special tokens, placeholders of personal data, `[unused0]`, ..."""
+    return [*SPECIAL_TOKENS, *PLACEHOLDERS.values(), *(f"[unused{number}]" for number in range(unused))]
+
+
+def frame(tokenizer: Tokenizer) -> Tokenizer:
+    """Add what all tokenizers have in common: special tokens, `[CLS] a [SEP] b [SEP]`, placeholders."""
+    ids = {piece: tokenizer.token_to_id(piece) for piece in (*SPECIAL_TOKENS, *PLACEHOLDERS.values())}
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{CLS} $A {SEP}",
         pair=f"{CLS} $A {SEP} $B:1 {SEP}:1",
@@ -51,7 +66,7 @@ def build_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
     )
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     # Found in text and kept whole, as words are that they stand for; not special, so a model learns to predict them.
-    placeholders = [mark for mark in PLACEHOLDERS.values() if mark in ids]
+    placeholders = [mark for mark in PLACEHOLDERS.values() if ids[mark] is not None]
     tokenizer.add_tokens([AddedToken(mark, normalized=False, special=False) for mark in placeholders])
     return tokenizer
 

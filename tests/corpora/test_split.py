@@ -11,7 +11,7 @@ DOCUMENTS = [[f"문서 {number}의 첫 문장.", f"둘째 문장 {number}."] for
 
 def sides(documents, held_out=0.1, seed=0):
     split = {"train": [], "heldout": []}
-    for side, document in split_documents(documents, held_out, seed):
+    for side, document in split_documents(documents, held_out, seed, list):
         split[side].append(tuple(document))
     return split
 

@@ -1,0 +1,243 @@
+"""Does the choice of vocabulary matter downstream? Small models of equal compute, compared on whole words and on NSMC.
+
+    OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive python benchmarks/vocabulary_downstream.py --corpus TEXT ... --work DIR \\
+        --nsmc-train train.tsv.xz --nsmc-test test.tsv.xz [--algorithms wordpiece morpheme] [--seeds 3] [--steps 1500]
+
+Runs the road's own stages into DIR: one corpus; for each algorithm a vocabulary and examples; for each seed a
+pretraining, its export and its fine-tunings. What is done stands: the same command goes on where it was interrupted.
+All models have the same shape and take the same steps of the same number of tokens; a coarser vocabulary sees more
+characters in them, and the table says how many.
+
+* bits/char, whole words: held-out eojeols, the same for all, are masked whole; the sum of -log2 p over their pieces, by
+  their characters. Pieces of a gap are guessed apart from each other, and the number of masks tells how many there are,
+  so a finer vocabulary is told more and loses more. Eojeols with an [UNK] in some vocabulary are left out for all.
+* bits/char, single pieces: 15 % of the pieces masked, by the characters of those. Not the same text for all.
+* NSMC accuracy: fine-tuned on some rows, the best epoch chosen on a part of them, test scored once.
+
+The baseline is the first algorithm, differences are paired by seed. The second table has the bits of guessing by how
+often a piece occurs: a model near them has learned little that could tell vocabularies apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from vocabulary_masks import Examination, examine, frequency_bits, model_bits
+
+from corpora.document import read_documents, shards
+from finetune.readers import read_rows
+from pipeline.artifact import Figures, read_manifest
+from pipeline.console import answer, table
+from pipeline.errors import InputError
+from pipeline.stage import positive, run_stage
+from pretrain.prepared import open_prepared
+from tokenizer.wordpiece import load_tokenizer
+
+BLOCK, BATCH = 64, 32
+#: A model that one core trains in minutes; without dropout, since it sees its text about once.
+SHAPE = (
+    f"examples.block_size={BLOCK}",
+    f"model.max_position_embeddings={BLOCK}",
+    *("model.hidden_size=128", "model.num_hidden_layers=2", "model.num_attention_heads=2"),
+    *("model.intermediate_size=512", "model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0"),
+    *(f"train.batch_size={BATCH}", "train.learning_rate=2e-3", "train.eval_examples=512", "train.keep_checkpoints=1"),
+)
+#: On a sample no gate shall close.
+OPEN_GATES = "tokenizer.gates={max_unknown=1.0, min_josa=0.0}"
+
+
+@dataclass(frozen=True)
+class Road:
+    """Where the stages write, and how they are called."""
+
+    work: Path
+    vocab_size: int
+    steps: int
+    recipe: Sequence[str]
+
+    def stage(self, module: str, name: str, *arguments: object, sets: Iterable[str] = ()) -> None:
+        """Run a stage; raises InputError if it fails (it has said why)."""
+        command = [sys.executable, "-m", module, *self.recipe, "--artifacts", self.work, "--name", name, *arguments]
+        ended = subprocess.run([*map(str, command), "--set", *SHAPE, *sets], check=False)
+        if ended.returncode:
+            raise InputError(f"{module} for {name} ended with {ended.returncode}; see above")
+
+    def name(self, algorithm: str) -> str:
+        """Of a vocabulary and its examples."""
+        return f"{algorithm}-{self.vocab_size}"
+
+    def model(self, algorithm: str, seed: int) -> str:
+        """Of a pretraining and its export."""
+        return f"{self.name(algorithm)}-{self.steps}-{seed}"
+
+    def figure(self, stage: str, name: str) -> Figures:
+        """The figures of a finished artifact."""
+        manifest = read_manifest(self.work / stage / name)
+        if manifest is None:
+            raise InputError(f"no {stage} at {self.work / stage / name}")
+        return manifest.figures
+
+
+def main(argv: list[str] | None) -> None:
+    """Run the road for all algorithms and seeds, print the tables."""
+    arguments = _parser().parse_args(argv)
+    road = Road(arguments.work, arguments.vocab_size, arguments.steps, ("--recipe", "small"))
+    corpus = arguments.work / "corpus" / "text"
+    road.stage("corpora.build", "text", "--workers", 1, "--corpus", *arguments.corpus)
+    algorithms, seeds = arguments.algorithms, range(arguments.seeds)
+    for algorithm in algorithms:
+        name = road.name(algorithm)
+        sets = (f"tokenizer.algorithm={algorithm}", f"tokenizer.vocab_size={arguments.vocab_size}", OPEN_GATES)
+        road.stage("tokenizer.train", name, "--from-corpus", corpus, "--workers", 1, sets=sets)
+        road.stage("pretrain.examples", name, "--from-corpus", corpus, sets=sets)
+    # Seed by seed, so that an interrupted comparison has whole pairs.
+    for seed in seeds:
+        for algorithm in algorithms:
+            _pretrain(road, algorithm, seed)
+            if arguments.nsmc_train:
+                _finetune(road, algorithm, seed, arguments)
+    folders = {algorithm: arguments.work / "tokenizer" / road.name(algorithm) for algorithm in algorithms}
+    tokenizers = {algorithm: load_tokenizer(folder) for algorithm, folder in folders.items()}
+    sentences = [sentence for document in read_documents(shards(corpus, "heldout")) for sentence in document]
+    exams = examine(tokenizers, sentences, BLOCK, arguments.sentences)
+    _tell_vocabularies(road, exams)
+    scores = {
+        algorithm: [_scores(road, algorithm, seed, exams[algorithm], arguments) for seed in seeds]
+        for algorithm in algorithms
+    }
+    _tell_scores(scores)
+
+
+def _pretrain(road: Road, algorithm: str, seed: int) -> None:
+    name, examples = road.model(algorithm, seed), road.work / "examples" / road.name(algorithm)
+    sets = (f"train.max_steps={road.steps}", f"train.eval_every={road.steps}", f"train.save_every={road.steps}")
+    road.stage("pretrain.train", name, "--from-examples", examples, "--cpu", sets=(*sets, f"train.seed={seed}"))
+    road.stage("pretrain.export", name)
+
+
+def _finetune(road: Road, algorithm: str, seed: int, arguments: argparse.Namespace) -> None:
+    """Every fine-tuning of one model; the rows are the same for all algorithms, others for each seed."""
+    model = road.model(algorithm, seed)
+    train = _rows(
+        arguments.nsmc_train, road.work / f"nsmc-{arguments.train_rows}-{seed}.tsv", arguments.train_rows, seed
+    )
+    for again in range(arguments.finetunings):
+        files = ("--train", train, "--test", arguments.nsmc_test, "--text", "document", "--label", "label")
+        sets = ("finetune.max_length=0", "finetune.learning_rate=1e-3", f"finetune.seed={again}")
+        out = road.work / "finetune" / f"{model}-{arguments.train_rows}-{again}"
+        flags = ("--model", road.work / "export" / model, *files, "--out", out, "--cpu")
+        road.stage("finetune.train", model, *flags, sets=sets)
+
+
+def _rows(source: Path, target: Path, count: int, seed: int) -> Path:
+    """`count` rows of a labelled file, drawn by `seed`, as a file of their own."""
+    if not target.exists():
+        rows = read_rows(source, "document", "label")
+        generator = np.random.Generator(np.random.Philox(key=seed))
+        part = rows.pick([int(place) for place in generator.permutation(len(rows))[:count]])
+        lines = [f"{text}\t{label}\n" for text, label in zip(part.texts, part.labels, strict=True)]
+        target.write_text("document\tlabel\n" + "".join(lines), "utf-8")
+    return target
+
+
+def _scores(
+    road: Road, algorithm: str, seed: int, exam: Examination, arguments: argparse.Namespace
+) -> tuple[float, ...]:
+    """Of one model: bits of whole words, bits of single pieces, mean accuracy of its fine-tunings in percent."""
+    name = road.model(algorithm, seed)
+    bits = model_bits(road.work / "export" / name, (exam.words, exam.pieces))
+    if not arguments.nsmc_train:
+        return bits
+    runs = [f"{name}-{arguments.train_rows}-{again}" for again in range(arguments.finetunings)]
+    return (*bits, 100 * float(np.mean([road.figure("finetune", run)["test"]["accuracy"] for run in runs])))
+
+
+def _tell_vocabularies(road: Road, exams: dict[str, Examination]) -> None:
+    """What each vocabulary is like, what a model sees through it, and what guessing by frequency is worth."""
+    characters = road.figure("corpus", "text")["train"]["characters"]
+    rows, asked = [], []
+    for algorithm, exam in exams.items():
+        prepared = open_prepared(road.work / "examples" / road.name(algorithm))
+        figures = prepared.manifest.figures
+        a_token = characters / figures["tokens"]["train"]
+        tokens = road.steps * BATCH * figures["mean_length"] / 1e6
+        epochs = road.steps * BATCH / figures["pairs"]
+        seen = f"{tokens:.2f}", f"{tokens * a_token:.2f}", f"{epochs:.2f}"
+        rows.append((algorithm, f"{prepared.vocab_size:,}", f"{a_token:.3f}", *seen))
+        counts = np.bincount(prepared.train.ids, minlength=prepared.vocab_size)
+        for kind, gaps in (("whole words", exam.words), ("single pieces", exam.pieces)):
+            pieces, masked = sum(len(one.truth) for one in gaps), sum(one.characters for one in gaps)
+            asked.append((algorithm, kind, f"{pieces:,}", f"{masked:,}", f"{frequency_bits(counts, gaps):.3f}"))
+    title = f"{road.steps:,} steps of {BATCH} examples of up to {BLOCK} tokens"
+    names = ("vocabulary", "entries", "characters a token", "million tokens", "million characters", "epochs")
+    table(title, names, rows, stdout=True)
+    columns = ("vocabulary", "masked", "pieces", "characters", "bits/char by frequency")
+    table("what is asked", columns, asked, stdout=True)
+
+
+MEASURES = ("bits/char, whole words", "bits/char, single pieces", "NSMC accuracy (%)")
+
+
+def _tell_scores(scores: dict[str, list[tuple[float, ...]]]) -> None:
+    """A table of means and deviations over seeds, and a line on each difference from the first algorithm."""
+    columns = {algorithm: np.array(values).T for algorithm, values in scores.items()}
+    baseline, *others = columns
+    rows = []
+    for place, measure in enumerate(MEASURES[: len(columns[baseline])]):
+        for algorithm, values in columns.items():
+            differences = values[place] - columns[baseline][place]
+            told = ("", "", "") if algorithm == baseline else judge(differences)
+            mean_and_deviation = f"{values[place].mean():.4f} ± {deviation(values[place]):.4f}"
+            rows.append((measure, algorithm, mean_and_deviation, *told))
+    seeds = len(scores[baseline])
+    names = ("measure", "vocabulary", f"mean ± deviation of {seeds}", f"minus {baseline}", "95 % interval", "so")
+    table("downstream", names, rows, stdout=True)
+    if others:
+        answer(
+            "An interval is Student's, over pairs of the same seed; it knows nothing of other texts and other shapes."
+        )
+
+
+def judge(differences: NDArray[np.float64]) -> tuple[str, str, str]:
+    """The mean paired difference and its deviation, half its 95 % interval, and whether it exceeds noise."""
+    mean, count = float(differences.mean()), len(differences)
+    if count < 2:
+        return f"{mean:+.4f}", "?", "one seed: noise unknown"
+    half = float(stats.t.ppf(0.975, count - 1)) * deviation(differences) / count**0.5
+    verdict = "exceeds noise" if abs(mean) > half else "within noise"
+    return f"{mean:+.4f} ± {deviation(differences):.4f}", f"{mean - half:+.4f} to {mean + half:+.4f}", verdict
+
+
+def deviation(values: NDArray[np.float64]) -> float:
+    """Standard deviation of a sample; 0 of one."""
+    return float(values.std(ddof=1)) if len(values) > 1 else 0.0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Small models of equal compute on different vocabularies, compared.")
+    parser.add_argument("--corpus", nargs="+", required=True, metavar="FILE", help="text, as for corpora.build")
+    parser.add_argument("--work", type=Path, required=True, help="folder of all artifacts; kept, so it can go on")
+    parser.add_argument("--algorithms", nargs="+", default=["wordpiece", "morpheme"], help="the first is the baseline")
+    parser.add_argument("--vocab-size", type=positive, default=16_000)
+    parser.add_argument("--seeds", type=positive, default=3, help="pretrainings of each vocabulary")
+    parser.add_argument("--steps", type=positive, default=1500)
+    parser.add_argument("--sentences", type=positive, default=2000, help="most held-out sentences that are masked")
+    parser.add_argument(
+        "--nsmc-train", type=Path, metavar="FILE", help="columns document and label; no fine-tuning without"
+    )
+    parser.add_argument("--nsmc-test", type=Path, metavar="FILE")
+    parser.add_argument("--train-rows", type=positive, default=10_000, help="rows of it to learn from")
+    parser.add_argument("--finetunings", type=positive, default=1, help="of each pretrained model")
+    return parser
+
+
+if __name__ == "__main__":
+    run_stage(main)
