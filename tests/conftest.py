@@ -17,7 +17,7 @@ from corpora.sources.names import SAMPLE, Source, find_sources
 from pipeline.executor import Workers
 from pretrain.examples import build_examples
 from pretrain.settings import ExamplesSettings
-from tokenizer.settings import TokenizerSettings
+from tokenizer.settings import Coverage, Gates, TokenizerSettings
 from tokenizer.train import train_tokenizer
 
 # Machines are shared and compiled functions are slow once: no test fails for its time.
@@ -44,7 +44,16 @@ CORPUS = CorpusSettings(
     seed=0,
     dump_mirror="http://127.0.0.1:1",
 )
-TOKENIZER = TokenizerSettings(vocab_size=3000, min_frequency=2, character_coverage=1.0, unused=4)
+EVERY_CHARACTER = Coverage(syllables=1.0, jamo=1.0, hanja=1.0, latin=1.0, digits=1.0, symbols=1.0, emoji=1.0, other=1.0)
+TOKENIZER = TokenizerSettings(
+    algorithm="wordpiece",
+    vocab_size=3008,
+    min_frequency=2,
+    min_word_count=1,
+    unused=4,
+    coverage=EVERY_CHARACTER,
+    gates=Gates(max_unknown=1.0, min_josa=0.0),
+)
 EXAMPLES = ExamplesSettings(block_size=32, short_seq_probability=0.1, nsp_probability=0.5, seed=0)
 
 

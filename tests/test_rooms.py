@@ -29,6 +29,8 @@ WITHOUT_TORCH = {
     "pretrain.prepared",
     "pretrain.settings",
 }
+#: What is handed on is loaded there as those will load it who get it.
+AS_USERS_DO = {"tokenizer.gates": {"transformers"}}
 MODULES = [path for room in ROOMS for path in sorted((REPOSITORY / room).rglob("*.py"))]
 
 
@@ -59,7 +61,7 @@ def test_imports_go_down(path: Path) -> None:
 def test_torch_stays_upstairs(path: Path) -> None:
     heavy = {"torch", "transformers", "accelerate"} & {name.split(".")[0] for name in imported(path)}
     if path.relative_to(REPOSITORY).parts[0] not in ("pretrain", "finetune") or name_of(path) in WITHOUT_TORCH:
-        assert heavy == set()
+        assert heavy - AS_USERS_DO.get(name_of(path), set()) == set()
 
 
 def test_the_check_sees_a_wrong_import(tmp_path: Path) -> None:

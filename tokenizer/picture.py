@@ -119,8 +119,8 @@ def _unknown(axes: Axes, inspection: Inspection) -> None:
         axes.barh(places, [100 * max(share, _FLOOR) for share in shares], 0.4, color=color, label=name)
     axes.set_yticks(range(len(rows)), _with_counts(inspection))
     axes.set_ylim(len(rows) - 0.5, -1.6)  # the legend stands above the first bars
-    axes.set_xscale("log")
     axes.set_xlim(100 * _FLOOR, 100)
+    axes.set_xscale("log")
     axes.set_xlabel("% of the script's characters")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="upper center", ncols=2, frameon=False)

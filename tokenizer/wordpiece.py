@@ -19,7 +19,7 @@ from pipeline.errors import InputError
 from tokenizer.normalize import korean_normalizer, word_splitter
 
 #: What the tokenizer stage makes.
-TOKENIZER = Kind("tokenizer", 1, "make tokenizer")
+TOKENIZER = Kind("tokenizer", 2, "make tokenizer")
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 #: What marks a piece that continues a word.
@@ -38,8 +38,7 @@ def build_tokenizer(vocabulary: Sequence[str]) -> Tokenizer:
     tokenizer = Tokenizer(longest_match(vocabulary))
     tokenizer.normalizer = korean_normalizer()
     tokenizer.pre_tokenizer = word_splitter()
-    # Without its clean-up, which rewrites English ("do not" becomes "don't").
-    tokenizer.decoder = decoders.WordPiece(prefix=PREFIX, cleanup=False)
+    tokenizer.decoder = decoders.WordPiece(prefix=PREFIX)
     return frame(tokenizer)
 
 

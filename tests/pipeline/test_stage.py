@@ -79,7 +79,7 @@ def test_a_full_disk_in_every_stage(tmp_path: Path) -> None:
     """Libraries report a full disk each in its own way; the user hears one, and what stood there stands."""
     road = [
         ("corpora.build", "corpus", "corpus.seed=1"),
-        ("tokenizer.train", "tokenizer", "tokenizer.unused=17"),
+        ("tokenizer.train", "tokenizer", "tokenizer.min_frequency=3"),
         ("pretrain.examples", "examples", "examples.seed=1"),
     ]
     short = "train.max_steps=2"

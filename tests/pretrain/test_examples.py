@@ -39,7 +39,7 @@ def test_the_saved_plan_is_the_drawn_one_and_later_ones_are_fresh(sample_example
 def test_rebuilt_for_exactly_what_it_depends_on(write, tmp_path: Path) -> None:
     text = "\n\n".join(f"문서 {n}의 첫 문장이다.\n둘째 문장도 있다.\n셋째 문장은 {n}로 끝난다." for n in range(60))
     folders = {name: tmp_path / name for name in ("corpus", "tokenizer", "examples")}
-    settings = dataclasses.replace(TOKENIZER, vocab_size=200)
+    settings = dataclasses.replace(TOKENIZER, vocab_size=256)
 
     def run(source: str, tokenizer=settings, examples=EXAMPLES) -> list[bool]:
         corpus = build_corpus(sources(write("a.txt", source)), CORPUS, folders["corpus"], Workers())[1]
@@ -52,10 +52,10 @@ def test_rebuilt_for_exactly_what_it_depends_on(write, tmp_path: Path) -> None:
     assert run(text + "\n") == [True, False, False], "other bytes, same documents: nothing ripples on"
     assert run(text.replace("문서 7의", "문서 7은")) == [True, True, True]
     assert run(text) == [True, True, True]
-    assert run(text, tokenizer=dataclasses.replace(settings, vocab_size=250)) == [False, True, False], (
+    assert run(text, tokenizer=dataclasses.replace(settings, vocab_size=320)) == [False, True, False], (
         "the same entries"
     )
-    assert run(text, tokenizer=dataclasses.replace(settings, unused=9)) == [False, True, True]
+    assert run(text, tokenizer=dataclasses.replace(settings, unused=90)) == [False, True, True]
     assert run(text, examples=dataclasses.replace(EXAMPLES, seed=1)) == [False, True, True]
     assert run(text, examples=dataclasses.replace(EXAMPLES, nsp_probability=0.4)) == [False, False, True]
 
@@ -63,7 +63,7 @@ def test_rebuilt_for_exactly_what_it_depends_on(write, tmp_path: Path) -> None:
 def test_one_document_is_told_and_the_earlier_artifact_stands(write, tmp_path: Path) -> None:
     many = "\n\n".join(f"문서 {n}의 문장이다.\n또 하나의 문장이다." for n in range(30))
     one = "하나뿐인 문서의 문장이다.\n그다음 문장이다.\n마지막 문장이다."
-    settings = dataclasses.replace(TOKENIZER, vocab_size=120, unused=0)
+    settings = dataclasses.replace(TOKENIZER, vocab_size=128, unused=0)
     for source in (many, one):
         build_corpus(sources(write("a.txt", source)), CORPUS, tmp_path / "corpus", Workers())
         train_tokenizer(tmp_path / "corpus", settings, tmp_path / "tokenizer", Workers())
@@ -79,7 +79,7 @@ def test_one_document_is_told_and_the_earlier_artifact_stands(write, tmp_path: P
 
 def test_documents_of_one_sentence(write, tmp_path: Path) -> None:
     text = "\n\n".join(f"문서 {n}에는 문장이 하나다." for n in range(200))
-    settings = dataclasses.replace(TOKENIZER, vocab_size=120, unused=0)
+    settings = dataclasses.replace(TOKENIZER, vocab_size=128, unused=0)
     build_corpus(sources(write("a.txt", text)), CORPUS, tmp_path / "corpus", Workers())
     train_tokenizer(tmp_path / "corpus", settings, tmp_path / "tokenizer", Workers())
     manifest, _ = build_examples(tmp_path / "corpus", tmp_path / "tokenizer", EXAMPLES, tmp_path / "examples")
