@@ -26,36 +26,15 @@ from corpora.scripts import script_of
 from pipeline.errors import InputError
 from pipeline.executor import in_batches
 from tokenizer.alphabet import KINDS
+from tokenizer.odd_lines import ODD_LINES
 from tokenizer.settings import SIZE_UNIT, TokenizerSettings
 from tokenizer.wordpiece import CLS, SEP, SPECIAL_TOKENS, load_tokenizer
 
 #: Raw lines -> their ids, without [CLS] and [SEP] around them.
 Encode = Callable[[Sequence[str]], list[list[int]]]
 
-#: Held-out noun+josa eojeols below which their share says nothing.
-JOSA_FLOOR = 100
-#: Lines that are tried whatever the held-out text holds.
-ODD_LINES = (
-    "이순신은 조선 중기의 무신이다.",
-    "do not , I 'm . it 's isn 't 3 . 14 ?",
-    "ｆｕｌｌ　ｗｉｄｔｈ １２３，（전각）！",
-    "大韓民國의 漢字와 한글을 섞어 쓴다(混用). 樂\uf914 𠮷",
-    "👩‍💻👍🏽🇰🇷❤️ 👨‍👩‍👧‍👦1️⃣ 이모지😀ㅋㅋ",
-    "ㅋㅋㅋㅋ ㅠㅠ 진짜ㅋㅋ ﾡﾂ ㆍ 나랏말ᄊᆞ미 ᄒᆞᆫ글",
-    "제어\x00문자\x07와 \x1b[0m \x7f\x85 \ufffd \U0010ffff\ue000\U000f0000\ud7b0\ufdd0",
-    "너비\u200b없는\u200d글\ufeff자\u2060 \u00ad\u202e",
-    " \t여러\u3000 칸\u00a0과\u2003\u2028줄\r\n",
-    "",
-    " \n\t ",
-    "[PHONE]으로 전화[EMAIL]로[URL]에서[PHONE][PHONE]",
-    "가나[MASK]다라[SEP]마[CLS]바[PAD]사[UNK]아",
-    "[mask] [MASK [MASK]] [[MASK]] [unused0] [없음] ##은 ## ▁ ▁가",
-    "é e\u0301 Å ﬁ ½ ² ㎞ ™ Straße İ ŉ 가\u0301\u0323 \u0301",
-    "アイウ ﾊﾝｶｸ Ελλάδα Россия العربية עברית ไทย हिन्दी",
-    "가나다라" * 25_000,
-    "가나다 " * 25_000,
-    "a" * 101 + "!" * 500 + "1234567890" * 20,
-)
+#: Held-out eojeols, and such of noun+josa, below which a share of them says nothing.
+EOJEOL_FLOOR, JOSA_FLOOR = 1000, 100
 _BATCH = 1000
 _IDS, _NFD, _DECODING = "ids", "decomposed Hangul (NFD)", "decoding"
 _UNUSED = re.compile(r"\[unused\d+\]")
@@ -248,6 +227,8 @@ def _shown(*texts: str) -> str:
 def _unknown(loaded: Any, measured: Measured, settings: TokenizerSettings) -> Gate:
     share, most = measured.unknown_eojeols / max(measured.eojeols, 1), settings.gates.max_unknown
     found = f"{share:.3%} ({measured.unknown_eojeols:,} of {measured.eojeols:,}) hold an [UNK]"
+    if measured.eojeols < EOJEOL_FLOOR:
+        return Gate("unknown eojeols", True, f"not judged: only {measured.eojeols:,} eojeols", f"at most {most:.3%}")
     # The keys that can still be raised for the characters that are to blame; all of them, if none is by itself.
     characters = sorted(set("".join(measured.unknown_examples)))
     blamed = [one for one in characters if loaded.unk_token_id in _ids(loaded, [one])[0]] or characters

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, normalizers
 
 from corpora.privacy import PLACEHOLDERS
 from pipeline.errors import InputError
-from tokenizer.gates import JOSA_FLOOR, ODD_LINES, Gate, Measured, run_gates, stop_if_failed
+from tokenizer.gates import EOJEOL_FLOOR, JOSA_FLOOR, ODD_LINES, Gate, Measured, run_gates, stop_if_failed
 from tokenizer.settings import Coverage, Gates, TokenizerSettings
 from tokenizer.wordpiece import SPECIAL_TOKENS, build_tokenizer, reserved_entries, save_tokenizer
 from tokenizer.words import split_words
@@ -383,7 +383,10 @@ def test_what_was_measured(folder: Path, built: Tokenizer, measured: Measured, n
         stop_if_failed(found.values())
 
 
-def test_josa(folder: Path, built: Tokenizer) -> None:
+def test_shares_of_little_text_are_not_judged(folder: Path, built: Tokenizer) -> None:
+    few = dataclasses.replace(MEASURED, eojeols=EOJEOL_FLOOR - 1, unknown_eojeols=EOJEOL_FLOOR - 1)
+    gate = judged(folder, built, few)["unknown eojeols"]
+    assert gate.passed and gate.found == f"not judged: only {EOJEOL_FLOOR - 1} eojeols"
     few = dataclasses.replace(MEASURED, josa_cases=JOSA_FLOOR - 1, josa_kept=0)
     gate = judged(folder, built, few)["josa boundaries"]
     assert gate.passed and gate.found == f"not judged: only {JOSA_FLOOR - 1} cases"
