@@ -172,7 +172,7 @@ def test_names_that_the_font_may_lack() -> None:
 
 SCRIPT = """
 import sys
-from tests.tokenizer.test_report import findings
+from tests.tokenizer.test_vocabulary_report import findings
 from tokenizer.report import report
 sys.stdout.buffer.write(report(findings()).encode())
 """
