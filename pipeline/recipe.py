@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, ValidationError
 
@@ -110,21 +110,36 @@ def _find(name: str) -> tuple[str, str]:
 
 
 def _apply(tables: Tables, override: str, kinds: Mapping[str, type[Any]]) -> None:
-    """Put one `section.key=value` into `tables`; the value is TOML, a bare word counts as a string."""
+    """Put one `section.key=value` into `tables`; the value is TOML, a bare word counts as a string.
+
+    A table within a section is reached by one more name: `tokenizer.gates.min_josa=0.9`.
+    """
     dotted, equals, text = override.partition("=")
-    section, dot, key = dotted.strip().partition(".")
-    if not equals or not dot or not key:
+    section, *keys = dotted.strip().split(".")
+    if not equals or not keys or not all(keys):
         raise InputError(f"--set {override}: write it as section.key=value, for example train.max_steps=300")
     if section not in kinds:
         raise InputError(f"--set {override}: unknown section {section!r}{_nearest(section, kinds)}")
-    known = [field.name for field in dataclasses.fields(kinds[section])]
-    if key not in known:
-        raise InputError(f"--set {override}: unknown key {section}.{key}{_nearest(key, known)}")
+    table, kind, place = tables.setdefault(section, {}), kinds[section], section
+    for number, key in enumerate(keys, start=1):
+        known = {field.name: field for field in dataclasses.fields(kind)}
+        if key not in known:
+            raise InputError(f"--set {override}: unknown key {place}.{key}{_nearest(key, known)}")
+        if number == len(keys):
+            break
+        place = f"{place}.{key}"
+        kind = get_type_hints(kind)[key]
+        if not dataclasses.is_dataclass(kind):
+            raise InputError(f"--set {override}: {place} is a value, not a table of values")
+        inner = table.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise InputError(f"--set {override}: {place} is not a table in the recipe")
+        table = inner
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    tables.setdefault(section, {})[key] = value
+    table[keys[-1]] = value
 
 
 def _read_section(origin: str, name: str, table: Mapping[str, Any], kind: type[Section]) -> Section:

@@ -45,9 +45,21 @@ def test_overrides_are_applied_and_recorded() -> None:
     assert "train.learning_rate=2e-4" in recipe.origin
 
 
+def test_a_table_within_a_section_is_reached_by_one_more_name() -> None:
+    before = load_recipe("sample").tables["tokenizer"]
+    after = load_recipe("sample", ["tokenizer.gates.min_josa=0.5", "tokenizer.coverage.hanja=0"]).tables["tokenizer"]
+    assert after["gates"] == {**before["gates"], "min_josa": 0.5}
+    assert after["coverage"] == {**before["coverage"], "hanja": 0}
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [
+        ("tokenizer.gates.min_jsoa=0", r"unknown key tokenizer\.gates\.min_jsoa; did you mean 'min_josa'"),
+        ("tokenizer.gates.min_josa=2", r"tokenizer\.gates\.min_josa: .*less than or equal to 1"),
+        ("tokenizer.gates.min_josa.half=1", r"tokenizer\.gates\.min_josa is a value, not a table"),
+        ("tokenizer.unused.more=1", r"tokenizer\.unused is a value, not a table"),
+        ("tokenizer.gates.=1", r"write it as section\.key=value"),
         ("train.lerning_rate=1", r"unknown key train\.lerning_rate; did you mean 'learning_rate'"),
         ("trian.seed=1", "unknown section 'trian'; did you mean 'train'"),
         ("train.seed", r"write it as section\.key=value"),
