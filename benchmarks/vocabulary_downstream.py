@@ -1,21 +1,25 @@
 """Does the choice of vocabulary matter downstream? Small models of equal compute, compared on whole words and on NSMC.
 
     OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive python benchmarks/vocabulary_downstream.py --corpus TEXT ... --work DIR \\
-        --nsmc-train train.tsv.xz --nsmc-test test.tsv.xz [--algorithms wordpiece morpheme] [--seeds 3] [--steps 1500]
+        --nsmc-train train.tsv.xz --nsmc-test test.tsv.xz [--algorithms wordpiece morpheme particle] [--seeds 3]
 
 Runs the road's own stages into DIR: one corpus; for each algorithm a vocabulary and examples; for each seed a
 pretraining, its export and its fine-tunings. What is done stands: the same command goes on where it was interrupted.
 All models have the same shape and take the same steps of the same number of tokens; a coarser vocabulary sees more
 characters in them, and the table says how many.
 
-* bits/char, whole words: held-out eojeols, the same for all, are masked whole; the sum of -log2 p over their pieces, by
-  their characters. Pieces of a gap are guessed apart from each other, and the number of masks tells how many there are,
-  so a finer vocabulary is told more and loses more. Eojeols with an [UNK] in some vocabulary are left out for all.
-* bits/char, single pieces: 15 % of the pieces masked, by the characters of those. Not the same text for all.
-* NSMC accuracy: fine-tuned on some rows, the best epoch chosen on a part of them, test scored once.
+* bits/char, eojeols: held-out eojeols, the same for all, are hidden whole and spelled piece after piece, those before
+  it in the eojeol shown, so that the sum of -log2 p is what the eojeol costs; by its characters. How many masks there
+  are tells how many pieces, which is worth more where the number varies more: `and their number` adds that.
+* bits/char, eojeols at once: the same eojeols with all pieces guessed apart from each other, which a finer vocabulary
+  pays for by construction.
+* bits/char, single pieces: 15 % of the pieces hidden, by the characters of those. Not the same text for all.
+* NSMC accuracy: fine-tuned on some rows, the best epoch chosen on a part of them, test scored once; once more from
+  random weights, to show what the pretraining gave.
 
-The baseline is the first algorithm, differences are paired by seed. The second table has the bits of guessing by how
-often a piece occurs: a model near them has learned little that could tell vocabularies apart.
+Eojeols with an [UNK] in some vocabulary are left out for all. The baseline is the first algorithm, differences are
+paired by seed. The second table has the bits of guessing by how often a piece occurs: a model near them has learned
+little that could tell vocabularies apart.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 from vocabulary_masks import Examination, examine, frequency_bits, model_bits
+from vocabulary_stock import OPEN_GATES
 
 from corpora.document import read_documents, shards
 from finetune.readers import read_rows
@@ -41,8 +46,9 @@ from pipeline.stage import positive, run_stage
 from pretrain.prepared import open_prepared
 from tokenizer.wordpiece import load_tokenizer
 
-BLOCK, BATCH = 64, 32
-#: A model that one core trains in minutes; without dropout, since it sees its text about once.
+#: At this block a small model learns within minutes to look at its neighbours; at 64 it goes on guessing by frequency.
+BLOCK, BATCH = 32, 64
+#: A model that one core trains in minutes; without dropout, since it sees its text but once or twice.
 SHAPE = (
     f"examples.block_size={BLOCK}",
     f"model.max_position_embeddings={BLOCK}",
@@ -50,8 +56,8 @@ SHAPE = (
     *("model.intermediate_size=512", "model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0"),
     *(f"train.batch_size={BATCH}", "train.learning_rate=2e-3", "train.eval_examples=512", "train.keep_checkpoints=1"),
 )
-#: On a sample no gate shall close.
-OPEN_GATES = "tokenizer.gates={max_unknown=1.0, min_josa=0.0}"
+#: What fine-tuning starts from, by the flag that asks for it.
+STARTS: dict[str, tuple[str, ...]] = {"pretrained": (), "random": ("--random-weights",)}
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def main(argv: list[str] | None) -> None:
     algorithms, seeds = arguments.algorithms, range(arguments.seeds)
     for algorithm in algorithms:
         name = road.name(algorithm)
-        sets = (f"tokenizer.algorithm={algorithm}", f"tokenizer.vocab_size={arguments.vocab_size}", OPEN_GATES)
+        sets = (f"tokenizer.algorithm={algorithm}", f"tokenizer.vocab_size={arguments.vocab_size}", *OPEN_GATES)
         road.stage("tokenizer.train", name, "--from-corpus", corpus, "--workers", 1, sets=sets)
         road.stage("pretrain.examples", name, "--from-corpus", corpus, sets=sets)
     # Seed by seed, so that an interrupted comparison has whole pairs.
@@ -124,17 +130,27 @@ def _pretrain(road: Road, algorithm: str, seed: int) -> None:
 
 
 def _finetune(road: Road, algorithm: str, seed: int, arguments: argparse.Namespace) -> None:
-    """Every fine-tuning of one model; the rows are the same for all algorithms, others for each seed."""
+    """Both fine-tunings of one model; the rows are the same for all algorithms, others for each seed."""
     model = road.model(algorithm, seed)
     train = _rows(
         arguments.nsmc_train, road.work / f"nsmc-{arguments.train_rows}-{seed}.tsv", arguments.train_rows, seed
     )
-    for again in range(arguments.finetunings):
-        files = ("--train", train, "--test", arguments.nsmc_test, "--text", "document", "--label", "label")
-        sets = ("finetune.max_length=0", "finetune.learning_rate=1e-3", f"finetune.seed={again}")
-        out = road.work / "finetune" / f"{model}-{arguments.train_rows}-{again}"
-        flags = ("--model", road.work / "export" / model, *files, "--out", out, "--cpu")
-        road.stage("finetune.train", model, *flags, sets=sets)
+    files = ("--train", train, "--test", arguments.nsmc_test, "--text", "document", "--label", "label")
+    sets = ("finetune.max_length=0", "finetune.learning_rate=1e-3", f"finetune.seed={seed}")
+    for start, flags in STARTS.items():
+        out = road.work / "finetune" / f"{model}-{start}"
+        road.stage(
+            "finetune.train",
+            model,
+            "--model",
+            road.work / "export" / model,
+            *files,
+            "--out",
+            out,
+            "--cpu",
+            *flags,
+            sets=sets,
+        )
 
 
 def _rows(source: Path, target: Path, count: int, seed: int) -> Path:
@@ -151,13 +167,13 @@ def _rows(source: Path, target: Path, count: int, seed: int) -> Path:
 def _scores(
     road: Road, algorithm: str, seed: int, exam: Examination, arguments: argparse.Namespace
 ) -> tuple[float, ...]:
-    """Of one model: bits of whole words, bits of single pieces, mean accuracy of its fine-tunings in percent."""
+    """Of one model, in the order of MEASURES."""
     name = road.model(algorithm, seed)
-    bits = model_bits(road.work / "export" / name, (exam.words, exam.pieces))
+    at_once, in_order, pieces = model_bits(road.work / "export" / name, (exam.words, exam.in_order, exam.pieces))
+    bits = in_order, in_order + exam.count_bits(), at_once, pieces
     if not arguments.nsmc_train:
         return bits
-    runs = [f"{name}-{arguments.train_rows}-{again}" for again in range(arguments.finetunings)]
-    return (*bits, 100 * float(np.mean([road.figure("finetune", run)["test"]["accuracy"] for run in runs])))
+    return (*bits, *(100 * road.figure("finetune", f"{name}-{start}")["test"]["accuracy"] for start in STARTS))
 
 
 def _tell_vocabularies(road: Road, exams: dict[str, Examination]) -> None:
@@ -173,7 +189,7 @@ def _tell_vocabularies(road: Road, exams: dict[str, Examination]) -> None:
         seen = f"{tokens:.2f}", f"{tokens * a_token:.2f}", f"{epochs:.2f}"
         rows.append((algorithm, f"{prepared.vocab_size:,}", f"{a_token:.3f}", *seen))
         counts = np.bincount(prepared.train.ids, minlength=prepared.vocab_size)
-        for kind, gaps in (("whole words", exam.words), ("single pieces", exam.pieces)):
+        for kind, gaps in (("eojeols", exam.words), ("single pieces", exam.pieces)):
             pieces, masked = sum(len(one.truth) for one in gaps), sum(one.characters for one in gaps)
             asked.append((algorithm, kind, f"{pieces:,}", f"{masked:,}", f"{frequency_bits(counts, gaps):.3f}"))
     title = f"{road.steps:,} steps of {BATCH} examples of up to {BLOCK} tokens"
@@ -183,7 +199,14 @@ def _tell_vocabularies(road: Road, exams: dict[str, Examination]) -> None:
     table("what is asked", columns, asked, stdout=True)
 
 
-MEASURES = ("bits/char, whole words", "bits/char, single pieces", "NSMC accuracy (%)")
+MEASURES = (
+    "bits/char, eojeols",
+    "bits/char, eojeols and their number of pieces",
+    "bits/char, eojeols at once",
+    "bits/char, single pieces",
+    "NSMC accuracy (%)",
+    "NSMC accuracy (%), random weights",
+)
 
 
 def _tell_scores(scores: dict[str, list[tuple[float, ...]]]) -> None:
@@ -225,17 +248,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Small models of equal compute on different vocabularies, compared.")
     parser.add_argument("--corpus", nargs="+", required=True, metavar="FILE", help="text, as for corpora.build")
     parser.add_argument("--work", type=Path, required=True, help="folder of all artifacts; kept, so it can go on")
-    parser.add_argument("--algorithms", nargs="+", default=["wordpiece", "morpheme"], help="the first is the baseline")
-    parser.add_argument("--vocab-size", type=positive, default=16_000)
+    parser.add_argument(
+        "--algorithms", nargs="+", default=["wordpiece", "morpheme", "particle"], help="the first is the baseline"
+    )
+    parser.add_argument("--vocab-size", type=positive, default=8_000)
     parser.add_argument("--seeds", type=positive, default=3, help="pretrainings of each vocabulary")
-    parser.add_argument("--steps", type=positive, default=1500)
+    parser.add_argument("--steps", type=positive, default=4000)
     parser.add_argument("--sentences", type=positive, default=2000, help="most held-out sentences that are masked")
     parser.add_argument(
         "--nsmc-train", type=Path, metavar="FILE", help="columns document and label; no fine-tuning without"
     )
     parser.add_argument("--nsmc-test", type=Path, metavar="FILE")
     parser.add_argument("--train-rows", type=positive, default=10_000, help="rows of it to learn from")
-    parser.add_argument("--finetunings", type=positive, default=1, help="of each pretrained model")
     return parser
 
 

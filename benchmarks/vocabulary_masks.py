@@ -7,7 +7,7 @@ asked the same; pieces of one gap are guessed apart from each other.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,17 +38,29 @@ class Gaps:
 
 @dataclass(frozen=True)
 class Examination:
-    """The gaps of all sentences for one vocabulary."""
+    """The gaps of all sentences for one vocabulary.
+
+    words: whole eojeols are hidden, and all their pieces are asked for at once. in_order: the same eojeols, piece after
+    piece, those before it in the eojeol shown: what is asked for adds up to the probability of the eojeol.
+    pieces: single pieces. counts: how many pieces the hidden eojeols have.
+    """
 
     words: list[Gaps]
+    in_order: list[Gaps]
     pieces: list[Gaps]
+    counts: list[int]
+
+    def count_bits(self) -> float:
+        """Bits per character that the number of masks tells, by how often each number occurs."""
+        occurs = np.bincount(self.counts)[self.counts] / len(self.counts)
+        return float(-np.log2(occurs).sum() / sum(one.characters for one in self.words))
 
 
 def examine(
     tokenizers: dict[str, Tokenizer], sentences: Sequence[str], block: int, most: int
 ) -> dict[str, Examination]:
     """The same gaps in the same sentences for every vocabulary; says how many were left out."""
-    exams = {algorithm: Examination([], []) for algorithm in tokenizers}
+    exams = {algorithm: Examination([], [], [], []) for algorithm in tokenizers}
     long = unknown = masked = 0
     for index, sentence in enumerate(sentences):
         words = sentence.split()
@@ -66,8 +78,13 @@ def examine(
         masked += len(chosen)
         unknown += len(chosen) - len(known)
         for algorithm, encoding in encodings.items():
-            exams[algorithm].words.append(_word_gaps(tokenizers[algorithm], words, encoding, chosen, known))
-            exams[algorithm].pieces.append(_piece_gaps(tokenizers[algorithm], encoding, index))
+            tokenizer, exam = tokenizers[algorithm], exams[algorithm]
+            hidden = _places(encoding, chosen)
+            exam.counts.extend(len(hidden[word]) for word in known)
+            characters = sum(len(words[word]) for word in known)
+            exam.words.append(_word_gaps(tokenizer, encoding, hidden, known, characters))
+            exam.in_order.extend(_ordered_gaps(tokenizer, encoding, hidden, known, characters))
+            exam.pieces.append(_piece_gaps(tokenizer, encoding, index))
     say(f"{long:,} sentences are longer than {block} tokens: left out")
     say(f"{unknown:,} of {masked:,} masked eojeols have an [UNK] in some vocabulary: not scored")
     return exams
@@ -84,12 +101,31 @@ def _unknown_words(encoding: Encoding) -> set[int]:
     return {word for word, piece in words if piece == UNK and word is not None}
 
 
+def _places(encoding: Encoding, chosen: set[int]) -> dict[int, list[int]]:
+    """Of each chosen eojeol, the places of its pieces."""
+    places: dict[int, list[int]] = {word: [] for word in sorted(chosen)}
+    for place, word in enumerate(encoding.word_ids):
+        if word in places:
+            places[word].append(place)
+    return places
+
+
 def _word_gaps(
-    tokenizer: Tokenizer, words: Sequence[str], encoding: Encoding, chosen: set[int], scored: set[int]
+    tokenizer: Tokenizer, encoding: Encoding, hidden: dict[int, list[int]], scored: set[int], characters: int
 ) -> Gaps:
-    gaps = {place for place, word in enumerate(encoding.word_ids) if word in chosen}
-    truth = {place: encoding.ids[place] for place in gaps if encoding.word_ids[place] in scored}
-    return _gaps(tokenizer, encoding.ids, gaps, truth, sum(len(words[word]) for word in scored))
+    truth = {place: encoding.ids[place] for word in scored for place in hidden[word]}
+    return _gaps(tokenizer, encoding.ids, {place for places in hidden.values() for place in places}, truth, characters)
+
+
+def _ordered_gaps(
+    tokenizer: Tokenizer, encoding: Encoding, hidden: dict[int, list[int]], scored: set[int], characters: int
+) -> Iterator[Gaps]:
+    """All first pieces of the eojeols, all second ones, and so on; the characters are counted with the first."""
+    for turn in range(max((len(hidden[word]) for word in scored), default=0)):
+        gaps = {place for places in hidden.values() for place in places[turn:]}
+        asked = [hidden[word][turn] for word in scored if turn < len(hidden[word])]
+        truth = {place: encoding.ids[place] for place in asked}
+        yield _gaps(tokenizer, encoding.ids, gaps, truth, 0 if turn else characters)
 
 
 def _piece_gaps(tokenizer: Tokenizer, encoding: Encoding, index: int) -> Gaps:

@@ -47,6 +47,8 @@ tokenizer = BertWordPieceTokenizer(clean_text=True, handle_chinese_chars=True, s
 tokenizer.train(sys.argv[3:], vocab_size=int(sys.argv[2]), min_frequency=2, show_progress=False)
 tokenizer.save(sys.argv[1] + "/tokenizer.json")
 """
+#: What a vocabulary is worth is what is measured: no gate stops it.
+OPEN_GATES = ("tokenizer.gates.max_unknown=1.0", "tokenizer.gates.min_josa=0.0")
 #: Documents held out of TEXT, and seconds between two looks at the memory.
 HELD_OUT, INTERVAL = 0.05, 0.1
 
@@ -105,9 +107,7 @@ def learn_all(work: Path, arguments: argparse.Namespace) -> dict[str, list[Run]]
                 command = [sys.executable, "-c", STOCK, folder, arguments.vocab_size, *files]
             else:
                 flags = ("--name", folder.name, "--from-corpus", work / "artifacts" / "corpus" / "text")
-                # What a vocabulary is worth is what is measured here: no gate stops it.
-                gates = "tokenizer.gates={max_unknown=1.0, min_josa=0.0}"
-                sets = (f"tokenizer.algorithm={name}", f"tokenizer.vocab_size={arguments.vocab_size}", gates)
+                sets = (f"tokenizer.algorithm={name}", f"tokenizer.vocab_size={arguments.vocab_size}", *OPEN_GATES)
                 command = [sys.executable, "-m", "tokenizer.train", *artifacts, *flags]
                 command += ["--workers", arguments.cores, "--set", *sets]
             seconds, memory = watched(command, arguments.cores)

@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vocabulary_stock import watched
+from vocabulary_stock import OPEN_GATES, watched
 
 from corpora.document import CORPUS
 from pipeline.artifact import open_artifact, read_manifest
@@ -37,8 +37,6 @@ from tokenizer.wordpiece import load_tokenizer
 ALGORITHMS = ("wordpiece", "particle", "morpheme", "unigram", "bpe")
 #: Share of the documents held out; noun+particle eojeols looked at in each group of sources.
 HELD_OUT, CASES = 0.02, 12_000
-#: What a vocabulary is worth is what is measured here: no gate stops it.
-OPEN_GATES = "tokenizer.gates={max_unknown=1.0, min_josa=0.0}"
 COLUMNS = ("text", "algorithm", "entries", "tokens per eojeol", "[UNK] eojeols", "josa (kiwi)", "josa (mecab)")
 
 
@@ -77,7 +75,7 @@ def _corpus(name: str, texts: Sequence[Path], arguments: argparse.Namespace) -> 
 
 def _vocabulary(name: str, corpus: Path, algorithm: str, arguments: argparse.Namespace) -> Path:
     flags = ("--recipe", arguments.recipe, "--artifacts", arguments.work, "--name", name, "--from-corpus", corpus)
-    sets = ("--set", f"tokenizer.algorithm={algorithm}", OPEN_GATES, "--workers", arguments.workers)
+    sets = ("--set", f"tokenizer.algorithm={algorithm}", *OPEN_GATES, "--workers", arguments.workers)
     seconds, _ = watched([*_python("tokenizer.train"), *flags, *sets], arguments.workers)
     say(f"{name}: {seconds:.0f} s of the processors")
     folder: Path = arguments.work / "tokenizer" / name
