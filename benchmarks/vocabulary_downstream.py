@@ -251,7 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--algorithms", nargs="+", default=["wordpiece", "morpheme", "particle"], help="the first is the baseline"
     )
-    parser.add_argument("--vocab-size", type=positive, default=8_000)
+    parser.add_argument("--vocab-size", type=positive, default=16_000)
     parser.add_argument("--seeds", type=positive, default=3, help="pretrainings of each vocabulary")
     parser.add_argument("--steps", type=positive, default=4000)
     parser.add_argument("--sentences", type=positive, default=2000, help="most held-out sentences that are masked")
