@@ -54,7 +54,19 @@ SHAPE = (
     f"model.max_position_embeddings={BLOCK}",
     *("model.hidden_size=128", "model.num_hidden_layers=2", "model.num_attention_heads=2"),
     *("model.intermediate_size=512", "model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0"),
-    *(f"train.batch_size={BATCH}", "train.learning_rate=2e-3", "train.eval_examples=512", "train.keep_checkpoints=1"),
+    *(
+        f"train.batch_size={BATCH}",
+        "train.learning_rate=2e-3",
+        "train.schedule=constant",
+        "train.eval_examples=512",
+        "train.keep_checkpoints=1",
+    ),
+)
+#: Fewer characters than a real vocabulary has, so that most of a small one is pieces.
+COVERAGE = (
+    *("tokenizer.coverage.syllables=0.999", "tokenizer.coverage.jamo=0.99", "tokenizer.coverage.hanja=0"),
+    *("tokenizer.coverage.latin=0.99", "tokenizer.coverage.symbols=0.999", "tokenizer.coverage.emoji=0"),
+    "tokenizer.coverage.other=0",
 )
 #: What fine-tuning starts from, by the flag that asks for it.
 STARTS: dict[str, tuple[str, ...]] = {"pretrained": (), "random": ("--random-weights",)}
@@ -101,7 +113,12 @@ def main(argv: list[str] | None) -> None:
     algorithms, seeds = arguments.algorithms, range(arguments.seeds)
     for algorithm in algorithms:
         name = road.name(algorithm)
-        sets = (f"tokenizer.algorithm={algorithm}", f"tokenizer.vocab_size={arguments.vocab_size}", *OPEN_GATES)
+        sets = (
+            f"tokenizer.algorithm={algorithm}",
+            f"tokenizer.vocab_size={arguments.vocab_size}",
+            *COVERAGE,
+            *OPEN_GATES,
+        )
         road.stage("tokenizer.train", name, "--from-corpus", corpus, "--workers", 1, sets=sets)
         road.stage("pretrain.examples", name, "--from-corpus", corpus, sets=sets)
     # Seed by seed, so that an interrupted comparison has whole pairs.
@@ -251,9 +268,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--algorithms", nargs="+", default=["wordpiece", "morpheme", "particle"], help="the first is the baseline"
     )
-    parser.add_argument("--vocab-size", type=positive, default=16_000)
+    parser.add_argument("--vocab-size", type=positive, default=8_000)
     parser.add_argument("--seeds", type=positive, default=3, help="pretrainings of each vocabulary")
-    parser.add_argument("--steps", type=positive, default=4000)
+    parser.add_argument("--steps", type=positive, default=3000)
     parser.add_argument("--sentences", type=positive, default=2000, help="most held-out sentences that are masked")
     parser.add_argument(
         "--nsmc-train", type=Path, metavar="FILE", help="columns document and label; no fine-tuning without"
