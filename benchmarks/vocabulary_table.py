@@ -52,15 +52,15 @@ def main(argv: list[str] | None) -> None:
     arguments = parser.parse_args(argv)
     corpus = _corpus("all", arguments.text, arguments)
     folders = {name: _vocabulary(name, corpus, name, arguments) for name in arguments.algorithms}
-    groups = _groups(corpus)
-    cases = {name: _cases(sentences) for name, sentences in groups.items()}
+    texts = groups(corpus)
+    cases = {name: _cases(sentences) for name, sentences in texts.items()}
     rows = [
-        _row(name, algorithm, folder, groups[name], cases[name])
-        for name in groups
+        _row(name, algorithm, folder, texts[name], cases[name])
+        for name in texts
         for algorithm, folder in folders.items()
     ]
     if arguments.own:
-        rows += _own(arguments, groups, cases)
+        rows += _own(arguments, texts, cases)
     table("vocabularies", COLUMNS, rows, stdout=True)
     _costs(folders)
 
@@ -86,11 +86,12 @@ def _python(module: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module)
 
 
-def _groups(corpus: Path) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
+def groups(corpus: Path) -> dict[str, list[str]]:
+    """The held-out sentences of a corpus artifact by group of sources."""
+    texts: dict[str, list[str]] = {}
     for source, sentences in held_out(corpus, open_artifact(corpus, CORPUS)).sources.items():
-        groups.setdefault(_group(source), []).extend(sentences)
-    return groups
+        texts.setdefault(_group(source), []).extend(sentences)
+    return texts
 
 
 def _group(source: str) -> str:
@@ -132,17 +133,17 @@ def _row(
 
 def _own(
     arguments: argparse.Namespace,
-    groups: Mapping[str, Sequence[str]],
+    texts: Mapping[str, Sequence[str]],
     cases: Mapping[str, tuple[list[JosaCase], list[JosaCase] | None]],
 ) -> list[tuple[str, ...]]:
     """The split goes by a document's own text, so the same documents are held out of both corpora."""
     group = _group(arguments.own.name)
-    if group not in groups:
+    if group not in texts:
         raise InputError(f"--own {arguments.own}: not one of the texts")
     corpus = _corpus("own", [arguments.own], arguments)
     algorithm = arguments.algorithms[1 if len(arguments.algorithms) > 1 else 0]
     folder = _vocabulary("own", corpus, algorithm, arguments)
-    return [_row(group, f"{algorithm}, its own", folder, groups[group], cases[group])]
+    return [_row(group, f"{algorithm}, its own", folder, texts[group], cases[group])]
 
 
 def _costs(folders: Mapping[str, Path]) -> None:

@@ -64,21 +64,32 @@ def choose_alphabet(counts: Mapping[str, int], coverage: Coverage) -> Alphabet:
 
     `counts` maps each character to its occurrences.
     """
-    kinds: dict[str, Counter[str]] = defaultdict(Counter)
-    for character, count in counts.items():
-        kinds[KINDS.get(script_of(character), _REST)][character] = count
+    kinds = by_kind(counts)
     wanted: dict[str, float] = asdict(coverage)
     chosen: set[str] = set()
     prices = []
     for kind, share in wanted.items():
-        taken = cover(kinds[kind], share)
+        characters = kinds.get(kind, Counter())
+        taken = cover(characters, share)
         alone = sum(map(stands_alone, taken))
-        total = kinds[kind].total()
-        covered = sum(kinds[kind][character] for character in taken) / total if total else 1.0
+        total = characters.total()
+        covered = sum(characters[character] for character in taken) / total if total else 1.0
         inner = len(taken) - alone
-        prices.append(Price(kind, len(kinds[kind]), len(taken), share, covered, len(taken), inner))
+        prices.append(Price(kind, len(characters), len(taken), share, covered, len(taken), inner))
         chosen |= taken
     return Alphabet(frozenset(chosen), frozenset(filter(stands_alone, chosen)), tuple(prices))
+
+
+def by_kind(counts: Mapping[str, int]) -> dict[str, Counter[str]]:
+    """The characters' occurrences for each key of `[tokenizer.coverage]`.
+
+    >>> by_kind({"가": 9, "ㅋ": 3, "?": 1})
+    {'syllables': Counter({'가': 9}), 'jamo': Counter({'ㅋ': 3}), 'symbols': Counter({'?': 1})}
+    """
+    kinds: dict[str, Counter[str]] = defaultdict(Counter)
+    for character, count in counts.items():
+        kinds[KINDS.get(script_of(character), _REST)][character] = count
+    return dict(kinds)
 
 
 def cover(counts: Mapping[str, int], share: float) -> set[str]:
