@@ -48,8 +48,6 @@ class Findings:
     replaced: int
     dead: Sequence[str]
     sentences: Sequence[Segmented]
-    #: A table that puts other vocabularies beside this one, as `tokenizer.compare.comparison` writes it; "" if none.
-    comparison: str = ""
 
 
 def report(found: Findings) -> str:
@@ -62,7 +60,6 @@ def report(found: Findings) -> str:
         _unknown(found.inspection),
         _prices(found.prices),
         _entries(found),
-        [found.comparison] if found.comparison else [],
         _frequent(found.inspection),
         _sentences(found.sentences),
     )
