@@ -16,34 +16,23 @@ from tokenizer.wordpiece import SPECIAL_TOKENS, build_tokenizer, save_tokenizer
 OURS = [*SPECIAL_TOKENS, "비", "##가", "왔", "##다", "."]
 
 
-@pytest.fixture
-def put(tmp_path: Path):
-    def write(name: str, content: str | bytes) -> Path:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
 def tokens(other: Other, text: str) -> list[str]:
     return other.tokenizer.encode(text, add_special_tokens=False).tokens
 
 
-def test_a_vocab_txt_with_its_own_order_and_odd_lines(put) -> None:
+def test_a_vocab_txt_with_its_own_order_and_odd_lines(write) -> None:
     """Special tokens may stand anywhere; U+2028 and U+0085 are entries, not ends of lines."""
-    other = load_other(put("klue/vocab.txt", "\ufeff[PAD]\r\n비\r\n\u2028\r\n\x85\r\n[UNK]\r\n##가\r\nA\r\n"))
+    other = load_other(write("klue/vocab.txt", "\ufeff[PAD]\r\n비\r\n\u2028\r\n\x85\r\n[UNK]\r\n##가\r\nA\r\n"))
     assert other.name == "klue" and other.tokenizer.get_vocab_size() == 7
     assert tokens(other, "비가 A a") == ["비", "##가", "A", "[UNK]"]
     assert other.tokenizer.token_to_id("##가") == 5
-    assert load_other(put("mine.txt", "[UNK]\n비")).name == "mine"
+    assert load_other(write("mine.txt", "[UNK]\n비")).name == "mine"
 
 
-def test_no_upper_case_means_lower_cased(put) -> None:
-    lower = load_other(put("a.txt", "[UNK]\n[MASK]\nbert\n##가\n"))
+def test_no_upper_case_means_lower_cased(write) -> None:
+    lower = load_other(write("a.txt", "[UNK]\n[MASK]\nbert\n##가\n"))
     assert tokens(lower, "BERT가") == ["bert", "##가"]
-    cased = load_other(put("b.txt", "[UNK]\nbert\nX\n"))
+    cased = load_other(write("b.txt", "[UNK]\nbert\nX\n"))
     assert tokens(cased, "BERT") == ["[UNK]"]
 
 
@@ -58,13 +47,13 @@ def test_no_upper_case_means_lower_cased(put) -> None:
         (b"\x80\x03}q\x00.", r"v\.txt: not UTF-8"),
     ],
 )
-def test_a_wrong_vocab_txt_is_told_in_a_line(put, content: str | bytes, message: str) -> None:
+def test_a_wrong_vocab_txt_is_told_in_a_line(write, content: str | bytes, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        load_other(put("v.txt", content))
+        load_other(write("v.txt", content))
     assert "\n" not in str(caught.value)
 
 
-def test_wrong_paths(tmp_path: Path, put, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_paths(tmp_path: Path, write, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
         load_other(tmp_path / "absent.txt")
     (tmp_path / "empty").mkdir()
@@ -72,7 +61,7 @@ def test_wrong_paths(tmp_path: Path, put, monkeypatch: pytest.MonkeyPatch) -> No
         load_other(tmp_path / "empty")
     monkeypatch.setattr(module, "LARGEST", 10)
     with pytest.raises(InputError, match=r"20 bytes are no vocabulary \(at most 10\)"):
-        load_other(put("large.txt", "x" * 20))
+        load_other(write("large.txt", "x" * 20))
 
 
 def definition(model: dict, **parts) -> str:
@@ -106,9 +95,9 @@ TEMPLATE = [{"SpecialToken": {"id": "[X]", "type_id": 0}}, {"Sequence": {"id": "
         definition(LEVEL, pre_tokenizer={"type": "Split", "pattern": {"Regex": "(("}, "behavior": "Isolated"}),
     ],
 )
-def test_a_wrong_tokenizer_json_is_told_in_a_line(put, content: str) -> None:
+def test_a_wrong_tokenizer_json_is_told_in_a_line(write, content: str) -> None:
     with pytest.raises(InputError, match=r"--compare .*tokenizer\.json") as caught:
-        load_other(put("x/tokenizer.json", content))
+        load_other(write("x/tokenizer.json", content))
     assert "\n" not in str(caught.value)
 
 
@@ -123,9 +112,9 @@ def test_a_folder_and_what_a_model_needs_is_left_out(tmp_path: Path) -> None:
     assert load_other(tmp_path / "tokenizer.json").name == load_other(tmp_path / "vocab.txt").name == tmp_path.name
 
 
-def test_no_dropout(put) -> None:
+def test_no_dropout(write) -> None:
     model = {**BPE, "dropout": 1.0, "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}
-    assert tokens(load_other(put("d/tokenizer.json", definition(model))), "abab") == ["ab", "ab"]
+    assert tokens(load_other(write("d/tokenizer.json", definition(model))), "abab") == ["ab", "ab"]
 
 
 def test_figures_by_hand() -> None:
