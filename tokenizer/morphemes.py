@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from pipeline.executor import Pool, in_batches, ordered_map
@@ -80,9 +81,14 @@ def _split_batch(
 
 
 def _meetings(morphemes: Sequence[Morpheme]) -> Iterator[tuple[Morpheme, Morpheme]]:
-    """Morphemes that follow each other without a syllable in common."""
+    """Morphemes that follow each other without a syllable in common.
+
+    A dropped copula (친구|라고) has no characters and meets nothing. Now and then the analyser names a morpheme before
+    one that begins earlier: hence in the order of their places.
+    """
+    spelled = sorted((one for one in morphemes if one.start < one.end), key=attrgetter("start", "end"))
     reached = 0
-    for earlier, later in pairwise(morphemes):
+    for earlier, later in pairwise(spelled):
         reached = max(reached, earlier.end)
         if later.start >= reached:
             yield earlier, later
