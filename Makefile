@@ -86,7 +86,7 @@ setup: $(INSTALLED) ## make .venv and install Hanbeot with pinned versions
 
 corpus: $(CORPUS_DONE) ## clean CORPUS into documents of sentences
 
-tokenizer: $(TOKENIZER_DONE) ## learn a WordPiece vocabulary from the corpus
+tokenizer: $(TOKENIZER_DONE) ## learn a vocabulary from the corpus
 
 examples: $(EXAMPLES_DONE) ## tokenise the corpus and plan next-sentence pairs
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import platform
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -68,11 +70,29 @@ def worker_pool(workers: Workers) -> Iterator[Pool]:
         yield Pool(None, 1)
         return
     # spawn: a forked child inherits the locks of this process's threads (tokenizers, torch) and can hang on them.
-    executor = ProcessPoolExecutor(workers.count, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(workers.count, mp_context=context, initializer=_end_with_parent)
     try:
         yield Pool(executor, _AHEAD * workers.count)
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the process that started it is gone, however it went.
+
+    A killed process closes no pool, and its workers, which hold each other's pipes open, would wait for work for ever.
+    An interrupt from the keyboard reaches them too: it is for the parent, which ends them.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
 
 @contextmanager

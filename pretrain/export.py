@@ -91,8 +91,8 @@ tags: [bert, korean, hanbeot]
 
 # A Korean BERT trained with Hanbeot
 
-{config.num_hidden_layers} layers of width {config.hidden_size}, {config.vocab_size:,} WordPiece entries, inputs of
-up to {config.max_position_embeddings} tokens, {figures["parameters"] / 1e6:.1f} million parameters;
+{config.num_hidden_layers} layers of width {config.hidden_size}, a vocabulary of {config.vocab_size:,} entries, inputs
+of up to {config.max_position_embeddings} tokens, {figures["parameters"] / 1e6:.1f} million parameters;
 masked-language-model and next-sentence prediction for {figures["steps"]:,} steps.
 
 ```python

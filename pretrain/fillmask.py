@@ -1,17 +1,20 @@
 """Fill-mask as Korean needs it: what is glued to a mask is read as the continuation of a word.
 
 In `[MASK]를 보냈다` the tokenizer splits at the mask and takes 를 for the beginning of a word, while in training it
-stood there as `##를`. Here the run of letters after a mask is spelled with `##` pieces. For masks that stand alone
-the ids, and so the answers, are those of `transformers.pipeline("fill-mask")`.
+stood there as `##를`. Here the run of letters after a mask is spelled with `##` pieces. For masks that stand alone, and
+for vocabularies that mark the beginning of a word (`▁`) and not its continuation, the ids, and so the answers, are
+those of `transformers.pipeline("fill-mask")`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import models
 from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.errors import InputError
@@ -67,14 +70,7 @@ class FillMask:
             raise InputError(
                 f"nothing to fill: put {mask} into the text, for example: 이순신은 {mask} 중기의 무신이다."
             )
-        ids: list[int] = []
-        for place, part in enumerate(text.split(mask)):
-            if place:
-                ids.append(int(tokenizer.mask_token_id))
-                glued, part = self._glued(part)
-                ids += glued
-            ids += tokenizer.encode(part, add_special_tokens=False)
-        ids = [int(tokenizer.cls_token_id), *ids, int(tokenizer.sep_token_id)]
+        ids = self._spell(text.split(mask)) if self._is_wordpiece() else tokenizer.encode(text)
         longest = position_limit(self.model)
         if longest and len(ids) > longest:
             raise InputError(f"the text is {len(ids)} tokens long, the model reads at most {longest}: shorten it")
@@ -96,10 +92,26 @@ class FillMask:
         pieces = tuple(self.tokenizer.convert_ids_to_tokens(ids))
         return Answer(text, pieces, tuple(gaps), ids.count(self.tokenizer.unk_token_id))
 
+    def _is_wordpiece(self) -> bool:
+        return isinstance(self.tokenizer.backend_tokenizer.model, models.WordPiece)
+
+    def _spell(self, parts: Sequence[str]) -> list[int]:
+        """Ids of the parts of a text with a mask between each two, and [CLS] and [SEP] around them."""
+        tokenizer = self.tokenizer
+        ids: list[int] = []
+        for place, part in enumerate(parts):
+            rest = part
+            if place:
+                ids.append(int(tokenizer.mask_token_id))
+                glued, rest = self._glued(part)
+                ids += glued
+            ids += tokenizer.encode(rest, add_special_tokens=False)
+        return [int(tokenizer.cls_token_id), *ids, int(tokenizer.sep_token_id)]
+
     def _glued(self, after: str) -> tuple[list[int], str]:
         """(ids of the letters that follow a mask without a space, the text after them)."""
         backend = self.tokenizer.backend_tokenizer
-        if not after[:1].isalnum() or not hasattr(backend.model, "continuing_subword_prefix"):
+        if not after[:1].isalnum():
             return [], after
         normal = backend.normalizer.normalize_str(after) if backend.normalizer else after
         words = backend.pre_tokenizer.pre_tokenize_str(normal)

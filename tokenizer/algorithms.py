@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from pipeline.console import progress, say
 from pipeline.executor import Pool
-from tokenizer.alphabet import Alphabet, choose_alphabet
+from tokenizer.alphabet import Alphabet, choose_alphabet, stands_alone
 from tokenizer.learn import count_uses, learn_vocabulary
 from tokenizer.morphemes import split_words_apart
 from tokenizer.sentencepieces import learn_pieces, own_ids
@@ -50,15 +50,22 @@ class Result:
 def learn(paths: Sequence[Path], lines: int, settings: TokenizerSettings, pool: Pool, scratch: Path) -> Result:
     """Learn from the `lines` lines of `paths`. Raises InputError if the characters do not fit into the vocabulary."""
     unit: Unit = "word" if settings.algorithm in WORDPIECE else "eojeol"
+    # unigram seeds its pieces by how many eojeols they stand in: without the rare ones it lacks frequent words.
+    least = 1 if settings.algorithm == "unigram" else settings.min_word_count
     with progress("counting", lines) as advance:
-        counts = count_words(paths, pool, scratch, settings.min_word_count, unit, advance)
-    alphabet = choose_alphabet(counts.characters, settings.coverage)
+        counts = count_words(paths, pool, scratch, least, unit, advance)
+    alphabet = choose_alphabet(counts.characters, settings.coverage, stands_alone if unit == "word" else _one_entry)
     say(
         f"tokenizer: learning {settings.vocab_size:,} entries from {len(counts.words):,} distinct {unit}s "
         f"({counts.distinct - len(counts.words):,} rarer ones left out), {alphabet.slots:,} for single characters"
     )
     result = (_by_words if unit == "word" else _by_eojeols)(counts, alphabet, settings, pool)
     return replace(result, dead=_never_used(result.tokenizer, counts.words, result.unused))
+
+
+def _one_entry(character: str) -> bool:
+    """Of SentencePiece a character begins a word and goes on in one by the same entry."""
+    return True
 
 
 def _by_words(counts: WordCounts, alphabet: Alphabet, settings: TokenizerSettings, pool: Pool) -> Result:

@@ -1,14 +1,15 @@
 """Which characters a vocabulary can spell: by the share of the text they make up, script by script.
 
 A limit on their number (the stock trainers stop at 1,000) lets the frequent scripts push out the rare: a text's Hanja
-and emoji, and Hangul syllables of which comments use thousands. Each chosen character gets an entry at a word's
-beginning and one inside a word, unless the tokenizer sets it apart as a word of its own.
+and emoji, and Hangul syllables of which comments use thousands. In WordPiece each chosen character gets an entry at a
+word's beginning and one inside a word, unless the tokenizer sets it apart as a word of its own; SentencePiece, where
+the beginning is a piece `▁`, needs one for both.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from corpora.scripts import script_of
@@ -26,7 +27,7 @@ KINDS = {
     "symbols": "symbols",
     "emoji": "emoji",
 }
-_REST = "other"
+REST = "other"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The characters that can be spelled. `alone` are those that are always words of their own."""
+    """The characters that can be spelled. `alone` are those with one entry, as words of their own."""
 
     characters: frozenset[str]
     alone: frozenset[str]
@@ -59,10 +60,21 @@ class Alphabet:
         return 2 * len(self.characters) - len(self.alone)
 
 
-def choose_alphabet(counts: Mapping[str, int], coverage: Coverage) -> Alphabet:
+def stands_alone(character: str) -> bool:
+    """Whether the tokenizer makes a word of it wherever it stands: punctuation and Hanja.
+
+    >>> stands_alone("漢"), stands_alone("."), stands_alone("ㅋ")
+    (True, True, False)
+    """
+    return character in split_words(f"가{character}가")
+
+
+def choose_alphabet(
+    counts: Mapping[str, int], coverage: Coverage, alone: Callable[[str], bool] = stands_alone
+) -> Alphabet:
     """The most frequent characters of each kind that make up its share; ties go by code point.
 
-    `counts` maps each character to its occurrences.
+    `counts` maps each character to its occurrences; `alone` tells those that need but one entry.
     """
     kinds = by_kind(counts)
     wanted: dict[str, float] = asdict(coverage)
@@ -71,13 +83,12 @@ def choose_alphabet(counts: Mapping[str, int], coverage: Coverage) -> Alphabet:
     for kind, share in wanted.items():
         characters = kinds.get(kind, Counter())
         taken = cover(characters, share)
-        alone = sum(map(stands_alone, taken))
         total = characters.total()
         covered = sum(characters[character] for character in taken) / total if total else 1.0
-        inner = len(taken) - alone
+        inner = len(taken) - sum(map(alone, taken))
         prices.append(Price(kind, len(characters), len(taken), share, covered, len(taken), inner))
         chosen |= taken
-    return Alphabet(frozenset(chosen), frozenset(filter(stands_alone, chosen)), tuple(prices))
+    return Alphabet(frozenset(chosen), frozenset(filter(alone, chosen)), tuple(prices))
 
 
 def by_kind(counts: Mapping[str, int]) -> dict[str, Counter[str]]:
@@ -88,7 +99,7 @@ def by_kind(counts: Mapping[str, int]) -> dict[str, Counter[str]]:
     """
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
     for character, count in counts.items():
-        kinds[KINDS.get(script_of(character), _REST)][character] = count
+        kinds[KINDS.get(script_of(character), REST)][character] = count
     return dict(kinds)
 
 
@@ -107,12 +118,3 @@ def cover(counts: Mapping[str, int], share: float) -> set[str]:
         taken.add(character)
         covered += count
     return taken
-
-
-def stands_alone(character: str) -> bool:
-    """Whether the tokenizer makes a word of it wherever it stands: punctuation and Hanja.
-
-    >>> stands_alone("漢"), stands_alone("."), stands_alone("ㅋ")
-    (True, True, False)
-    """
-    return character in split_words(f"가{character}가")

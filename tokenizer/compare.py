@@ -116,6 +116,8 @@ def _load(path: Path) -> Tokenizer:
     except OSError as error:
         raise InputError(f"--compare {path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
+        if path.suffix == ".model":
+            raise InputError(f"--compare {path}: a SentencePiece model; name its tokenizer.json") from None
         raise InputError(f"--compare {path}: not UTF-8 (byte {error.start}); a vocabulary is text") from None
     return _from_json(path, text) if path.suffix == ".json" else _from_lines(path, text)
 
@@ -149,6 +151,11 @@ def _from_lines(path: Path, text: str) -> Tokenizer:
         if piece in ids:
             raise InputError(f"--compare {path}: line {number + 1} repeats {piece!r} of line {ids[piece] + 1}")
         ids[piece] = number
+    if any(line.startswith("▁") for line in lines) and not any(line.startswith(PREFIX) for line in lines):
+        raise InputError(
+            f"--compare {path}: entries with ▁ are SentencePiece's, which a list does not tell whole; name "
+            "its tokenizer.json or folder"
+        )
     if UNK not in ids:
         raise InputError(f"--compare {path}: no line is {UNK}; a vocab.txt holds one WordPiece entry a line")
     tokenizer = Tokenizer(

@@ -22,10 +22,8 @@ from typing import Any, cast
 import regex
 
 from corpora.privacy import PLACEHOLDERS
-from corpora.scripts import script_of
 from pipeline.errors import InputError
 from pipeline.executor import in_batches
-from tokenizer.alphabet import KINDS
 from tokenizer.odd_lines import ODD_LINES
 from tokenizer.settings import SIZE_UNIT, TokenizerSettings
 from tokenizer.wordpiece import CLS, SEP, SPECIAL_TOKENS, load_tokenizer
@@ -81,6 +79,8 @@ class Measured:
     #: Entries that no text can yield.
     dead: int
     unknown_examples: tuple[str, ...] = ()
+    #: Keys of `[tokenizer.coverage]` whose characters have no entry, the most to blame first.
+    unknown_kinds: tuple[str, ...] = ()
     josa_examples: tuple[str, ...] = ()
     dead_examples: tuple[str, ...] = ()
 
@@ -106,7 +106,7 @@ def run_gates(
         _kept_whole(loaded, "special tokens in text", SPECIAL_TOKENS, special=True),
         _kept_whole(loaded, "placeholders", PLACEHOLDERS.values(), special=False),
         *_compare(loaded, encode, heldout),
-        _unknown(loaded, measured, settings),
+        _unknown(measured, settings),
         _josa(measured, settings),
         Gate("dead entries", not measured.dead, f"{measured.dead:,}", "none", _shown(*measured.dead_examples)),
         _unused(files["tokenizer.json"], settings.unused),
@@ -224,16 +224,13 @@ def _shown(*texts: str) -> str:
     return ", ".join(repr(text if len(text) <= 40 else text[:39] + "…") for text in texts[:5])
 
 
-def _unknown(loaded: Any, measured: Measured, settings: TokenizerSettings) -> Gate:
+def _unknown(measured: Measured, settings: TokenizerSettings) -> Gate:
     share, most = measured.unknown_eojeols / max(measured.eojeols, 1), settings.gates.max_unknown
     found = f"{share:.3%} ({measured.unknown_eojeols:,} of {measured.eojeols:,}) hold an [UNK]"
     if measured.eojeols < EOJEOL_FLOOR:
         return Gate("unknown eojeols", True, f"not judged: only {measured.eojeols:,} eojeols", f"at most {most:.3%}")
-    # The keys that can still be raised for the characters that are to blame; all of them, if none is by itself.
-    characters = sorted(set("".join(measured.unknown_examples)))
-    blamed = [one for one in characters if loaded.unk_token_id in _ids(loaded, [one])[0]] or characters
-    shares = {kind: getattr(settings.coverage, kind) for kind in {KINDS.get(script_of(one), "other") for one in blamed}}
-    keys = [f"tokenizer.coverage.{kind} ({shares[kind]:g})" for kind in sorted(shares) if shares[kind] < 1]
+    shares = {kind: getattr(settings.coverage, kind) for kind in measured.unknown_kinds}
+    keys = [f"tokenizer.coverage.{kind} ({share:g})" for kind, share in shares.items() if share < 1]
     remedy = f"raise {', '.join(keys)}{' or ' * bool(keys)}tokenizer.gates.max_unknown"
     examples = _shown(*measured.unknown_examples)
     return Gate("unknown eojeols", share <= most, found, f"at most {most:.3%}", examples, remedy)
@@ -245,7 +242,11 @@ def _josa(measured: Measured, settings: TokenizerSettings) -> Gate:
     if cases < JOSA_FLOOR:
         return Gate("josa boundaries", True, f"not judged: only {cases:,} cases", wanted)
     found = f"{kept / cases:.2%} ({kept:,} of {cases:,}) are boundaries of pieces"
-    other = "" if settings.algorithm in ("morpheme", "particle") else 'set tokenizer.algorithm to "morpheme" or '
+    other = (
+        ""
+        if settings.algorithm in ("morpheme", "particle")
+        else 'set tokenizer.algorithm to "particle" or "morpheme", or '
+    )
     remedy = f"{other}lower tokenizer.gates.min_josa"
     return Gate("josa boundaries", kept / cases >= least, found, wanted, _shown(*measured.josa_examples), remedy)
 

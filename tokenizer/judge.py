@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -10,6 +11,7 @@ from pathlib import Path
 from corpora.document import read_by_source, shards
 from pipeline.artifact import Manifest
 from tokenizer.algorithms import Result
+from tokenizer.alphabet import KINDS, REST
 from tokenizer.entries import entry_lengths
 from tokenizer.gates import Measured, run_gates
 from tokenizer.josa import JosaCase, JosaKept, find_cases, kept
@@ -84,9 +86,18 @@ def _measured(result: Result, inspection: Inspection, josa: JosaKept) -> Measure
         josa_kept=josa.kept,
         dead=len(dead),
         unknown_examples=_texts(inspection.unknown_eojeols),
+        unknown_kinds=_to_blame(inspection),
         josa_examples=tuple(example.case.eojeol for example in josa.bad[:_EXAMPLES]),
         dead_examples=dead[:_EXAMPLES],
     )
+
+
+def _to_blame(inspection: Inspection) -> tuple[str, ...]:
+    """Keys of `[tokenizer.coverage]` with a tenth or more of the characters that have no entry, the most first."""
+    kinds: Counter[str] = Counter()
+    for script in inspection.scripts:
+        kinds[KINDS.get(script.script, REST)] += script.culprits
+    return tuple(kind for kind, count in kinds.most_common() if count and count >= kinds.total() / 10)
 
 
 def _texts(counted: Sequence[Counted]) -> tuple[str, ...]:

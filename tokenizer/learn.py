@@ -158,6 +158,11 @@ def _with_prefix(piece: str, outer: Mapping[str, str]) -> str:
 
 
 def _does_not_fit(alphabet: Alphabet, reserved: int, settings: TokenizerSettings) -> str:
+    if reserved > alphabet.slots:
+        return (
+            f"tokenizer.vocab_size {settings.vocab_size}: {reserved} reserved entries and {alphabet.slots} single "
+            f"characters do not fit; raise vocab_size or lower tokenizer.unused ({settings.unused})"
+        )
     dearest = max(alphabet.prices, key=lambda price: price.initial + price.inner)
     return (
         f"tokenizer.vocab_size {settings.vocab_size}: {alphabet.slots} single characters (word-initial and "

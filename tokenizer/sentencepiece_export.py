@@ -97,11 +97,16 @@ def export(processor: bytes) -> Tokenizer:
 
 
 def eojeol_normalizer() -> normalizers.Normalizer:
-    """`korean_normalizer`, then single spaces and none at the end; one in front tells `[MASK] 를` from `[MASK]를`."""
+    """`korean_normalizer` without spaces around Hanja, then single spaces and none at the end.
+
+    The one in front tells `[MASK] 를` from `[MASK]를`.
+    """
     # Metaspace takes a line whose first character was cleaned away (a byte order mark) for the rest of another.
     cleaned = normalizers.Replace(Regex(r"\A[\p{C}\uFFFD]+"), " ")
     spaces = normalizers.Replace(Regex(rf"[\s{SPACE}]+"), " ")
-    return normalizers.Sequence([cleaned, korean_normalizer(), spaces, normalizers.Strip(left=False, right=True)])
+    return normalizers.Sequence(
+        [cleaned, korean_normalizer(hanja_apart=False), spaces, normalizers.Strip(left=False, right=True)]
+    )
 
 
 def merges_of(pieces: Sequence[str]) -> Iterator[tuple[str, str]]:

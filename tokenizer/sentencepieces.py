@@ -58,7 +58,8 @@ def learn_pieces(eojeols: Mapping[str, int], alphabet: Collection[str], settings
     if len(reserved) + singles > settings.vocab_size:
         raise InputError(
             f"tokenizer.vocab_size {settings.vocab_size}: {singles} single characters and {len(reserved)} reserved "
-            "entries do not fit; raise vocab_size or lower the shares of [tokenizer.coverage]"
+            "entries do not fit; raise vocab_size or lower "
+            + ("tokenizer.unused" if len(reserved) > singles else "the shares of [tokenizer.coverage]")
         )
     rows = _rows(eojeols, known, reserved)
     processor = _train(rows, settings, settings.vocab_size)

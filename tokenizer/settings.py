@@ -47,7 +47,15 @@ class Gates:
 
 def _as(kind: type[Any]) -> BeforeValidator:
     """A TOML table as the dataclass: strict validation takes no dict for one."""
-    return BeforeValidator(lambda value: kind(**value) if isinstance(value, dict) else value)
+
+    def read(value: Any) -> Any:
+        if isinstance(value, dict):
+            return kind(**value)
+        if not isinstance(value, kind):
+            raise ValueError("this is a table, not a value")
+        return value
+
+    return BeforeValidator(read)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -61,7 +69,7 @@ class TokenizerSettings:
     vocab_size: Annotated[int, Field(ge=SIZE_UNIT, multiple_of=SIZE_UNIT)]
     #: A piece is kept only if it occurs so often in the corpus.
     min_frequency: Annotated[int, Field(ge=1)]
-    #: Pieces are learned from words that occur so often; characters are counted in all.
+    #: Pieces are learned from words that occur so often (unigram: from all); characters are counted in all.
     min_word_count: Annotated[int, Field(ge=1)]
     #: `[unused0]`, `[unused1]`, ...: room for words that someone adds later without resizing the model.
     unused: Annotated[int, Field(ge=0)]

@@ -128,8 +128,8 @@ def _tell(folder: Path, manifest: Manifest, settings: TokenizerSettings) -> None
     if settings.vocab_size > figures["vocab_size"] or settings.unused < figures["unused"]:
         warn(
             f"the text fills only {figures['vocab_size'] - figures['unused'] + settings.unused:,} of "
-            f"tokenizer.vocab_size {settings.vocab_size:,} entries (no more pieces occur {settings.min_frequency} "
-            f"times); the model will have {figures['vocab_size']:,}"
+            f"tokenizer.vocab_size {settings.vocab_size:,} entries (it yields no more pieces); the "
+            f"model will have {figures['vocab_size']:,}"
         )
 
 

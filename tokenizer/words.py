@@ -99,13 +99,18 @@ def split_words(text: str) -> list[str]:
 
 
 def split_eojeols(text: str) -> list[str]:
-    """The eojeols of a text after the tokenizer's normaliser, which sets Hanja apart.
+    """The eojeols of a text after the tokenizer's normaliser.
 
-    >>> split_eojeols("'조선(朝鮮)'은")
-    ["'조선(", '朝', '鮮', ")'은"]
+    >>> split_eojeols("'조선(朝鮮)'은 ")
+    ["'조선(朝鮮)'은"]
     """
-    normalized: str = _rules()[0].normalize_str(text)
+    normalized: str = _eojeol_normalizer().normalize_str(text)
     return normalized.split()
+
+
+@lru_cache(maxsize=1)
+def _eojeol_normalizer() -> Any:
+    return korean_normalizer(hanja_apart=False)
 
 
 @lru_cache(maxsize=1)

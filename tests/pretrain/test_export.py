@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import unicodedata
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    BertConfig,
     BertForMaskedLM,
     BertForPreTraining,
     pipeline,
@@ -26,9 +29,10 @@ from pretrain import probe
 from pretrain.export import export_run
 from pretrain.fillmask import FillMask
 from pretrain.train import main as train
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, TOKENIZER
 from tests.pretrain.test_train import arguments
-from tokenizer.wordpiece import load_tokenizer
+from tokenizer.sentencepieces import learn_pieces
+from tokenizer.wordpiece import load_tokenizer, save_tokenizer
 
 #: Loader -> (prefixes of weights it has no use for, prefixes of weights it has to make up): its own task head, no more.
 LOADERS = {
@@ -158,6 +162,39 @@ def test_the_probe_agrees_with_the_stock_pipeline(exported: Path, text: str) -> 
         tokenizer = AutoTokenizer.from_pretrained(exported)
         assert [guess.piece for guess in ours] == tokenizer.convert_ids_to_tokens([item["token"] for item in theirs])
         assert [guess.probability for guess in ours] == pytest.approx([item["score"] for item in theirs], rel=1e-4)
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_pieces_that_mark_beginnings_are_asked_as_the_stock_pipeline_asks(
+    tmp_path: Path, lines: list[str], algorithm: str
+) -> None:
+    eojeols = Counter(eojeol for line in lines for eojeol in line.split())
+    settings = replace(TOKENIZER, algorithm=algorithm, vocab_size=1024)
+    pieces = learn_pieces(eojeols, frozenset("".join(eojeols)), settings)
+    save_tokenizer(pieces.tokenizer, tmp_path)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=pieces.tokenizer.get_vocab_size(),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+    )
+    BertForMaskedLM(config).save_pretrained(tmp_path)
+    asked, model = pipeline("fill-mask", model=str(tmp_path)), FillMask(tmp_path)
+    for text in (
+        "세종은 [MASK]을 만들었다.",
+        "나는 [MASK].",
+        "바다[MASK]를 [MASK] 보았다.",
+        "[MASK] 나라에 봄이 왔다.",
+    ):
+        assert model.encode(text) == asked.tokenizer(text)["input_ids"], text
+        stock = asked(text, top_k=3)
+        gaps = stock if isinstance(stock[0], list) else [stock]
+        answers = [[guess.probability for guess in gap] for gap in model.answer(text, top=3).gaps]
+        assert answers == [pytest.approx([item["score"] for item in gap], rel=1e-4) for gap in gaps]
+    glued = model.tokenizer.convert_ids_to_tokens(model.encode("세종은 [MASK]을"))
+    assert "".join(glued[glued.index("[MASK]") :]) == "[MASK]을[SEP]", "a continuation, as it stood in training"
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,21 @@ def test_the_number_of_workers_does_not_matter(
             assert saved([shard], name, pool, tmp_path / name) == first[name], name
 
 
+def test_rare_words_are_cut_but_for_unigram(shard: Path, tmp_path: Path) -> None:
+    """Its seeds are counted over different eojeols, so each of them counts."""
+    for name in ALGORITHMS:
+        counts = learned([shard], name, HERE, tmp_path, min_word_count=3).counts
+        assert min(counts.words.values()) == (1 if name == "unigram" else 3), name
+
+
+@pytest.mark.parametrize("algorithm", EOJEOLS)
+def test_a_character_of_sentencepiece_takes_one_entry(shard: Path, tmp_path: Path, algorithm: str) -> None:
+    result = learned([shard], algorithm, HERE, tmp_path)
+    single = {piece for piece in vocabulary_of(result.tokenizer) if len(piece) == 1} - {"▁"}
+    assert len(single) == result.alphabet.slots == sum(price.initial for price in result.alphabet.prices)
+    assert not any(price.inner for price in result.alphabet.prices)
+
+
 SCRIPT = """
 import sys
 from pathlib import Path

@@ -43,6 +43,7 @@ def test_no_upper_case_means_lower_cased(write) -> None:
         ("\n\n", r"v\.txt: the file is empty"),
         ("[UNK]\n가\n나\n가\n", r"v\.txt: line 4 repeats '가' of line 2"),
         ("가\n나\n", r"v\.txt: no line is \[UNK\]"),
+        ("[UNK]\n▁가\n나\n", r"v\.txt: entries with ▁ are SentencePiece's.*name its tokenizer\.json"),
         ("[UNK]\n가".encode("cp949"), r"v\.txt: not UTF-8 \(byte 6\)"),
         (b"\x80\x03}q\x00.", r"v\.txt: not UTF-8"),
     ],

@@ -349,7 +349,12 @@ def test_the_line_that_differs_is_named(folder: Path, built: Tokenizer) -> None:
     ("measured", "name", "message"),
     [
         (
-            dataclasses.replace(MEASURED, unknown_eojeols=11, unknown_examples=("가鿿", "👍🏽나", "k\u200bß", "漢字")),
+            dataclasses.replace(
+                MEASURED,
+                unknown_eojeols=11,
+                unknown_examples=("가鿿", "👍🏽나", "k\u200bß", "漢字"),
+                unknown_kinds=("emoji", "latin", "hanja"),
+            ),
             "unknown eojeols",
             "unknown eojeols: 1.100% (11 of 1,000) hold an [UNK] (for example '가鿿', '👍🏽나', 'k\\u200bß', '漢字'), "
             "wanted at most 1.000%; raise tokenizer.coverage.emoji (0.8), tokenizer.coverage.hanja (0.9) or "
@@ -393,7 +398,7 @@ def test_shares_of_little_text_are_not_judged(folder: Path, built: Tokenizer) ->
     none = dataclasses.replace(MEASURED, josa_cases=JOSA_FLOOR, josa_kept=0)
     gate = judged(folder, built, none, algorithm="wordpiece")["josa boundaries"]
     assert not gate.passed
-    assert gate.remedy == 'set tokenizer.algorithm to "morpheme" or lower tokenizer.gates.min_josa'
+    assert gate.remedy == 'set tokenizer.algorithm to "particle" or "morpheme", or lower tokenizer.gates.min_josa'
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "vocab.txt"])

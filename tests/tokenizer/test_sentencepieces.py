@@ -155,10 +155,15 @@ def test_decode_gives_the_text_back_up_to_spacing(auto, lines: list[str]) -> Non
         if auto.unk_token_id in ids or "[" in line:
             continue
         text = auto.decode(ids, skip_special_tokens=True)
-        # The normaliser sets Hanja apart and drops control characters; nothing else may change.
+        # The normaliser drops control characters; nothing else may change.
         assert text == eojeol_normalizer().normalize_str(line).strip(), line[:80]
         judged += 1
     assert judged > 1000
+
+
+def test_hanja_stay_in_their_eojeol(auto) -> None:
+    for text in ("朝鮮은", "조선(朝鮮)은", "대한민국大韓民國은 나라다."):
+        assert "".join(tokens_of(auto, text)).count("▁") == len(text.split()), tokens_of(auto, text)
 
 
 def test_what_stands_by_a_mask(auto) -> None:
