@@ -88,7 +88,10 @@ def compare(ours: Tokenizer, others: Sequence[Other], text: Text, cases: Sequenc
 
 def comparison(rows: Sequence[Row]) -> str:
     """The report's section, as Markdown."""
-    text = "On the same text. An entry is shared if it is spelled the same and stands in the same place of a word."
+    text = (
+        "On the same text. An [UNK] may stand for a whole word, so many of them make the tokens few. An entry is "
+        "shared if it is spelled the same and stands in the same place of a word."
+    )
     lines = ["## Beside other vocabularies", "", text, ""]
     return "\n".join([*lines, *table(COLUMNS, [tuple(map(cell, row.cells)) for row in rows])])
 

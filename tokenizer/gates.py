@@ -53,11 +53,14 @@ class Gate:
     example: str = ""
     #: What the user can change.
     remedy: str = _OURS
+    #: Whether there was enough text to tell; if not, it has passed.
+    judged: bool = True
 
     @property
     def cells(self) -> tuple[str, str, str, str]:
         """A row of the report's table: gate, wanted, found, verdict."""
-        return self.name, self.wanted, self.found, "passed" if self.passed else "FAILED"
+        verdict = ("passed" if self.passed else "FAILED") if self.judged else "not judged"
+        return self.name, self.wanted, self.found, verdict
 
     @property
     def message(self) -> str:
@@ -228,7 +231,7 @@ def _unknown(measured: Measured, settings: TokenizerSettings) -> Gate:
     share, most = measured.unknown_eojeols / max(measured.eojeols, 1), settings.gates.max_unknown
     found = f"{share:.3%} ({measured.unknown_eojeols:,} of {measured.eojeols:,}) hold an [UNK]"
     if measured.eojeols < EOJEOL_FLOOR:
-        return Gate("unknown eojeols", True, f"not judged: only {measured.eojeols:,} eojeols", f"at most {most:.3%}")
+        return Gate("unknown eojeols", True, f"only {measured.eojeols:,} eojeols", f"at most {most:.3%}", judged=False)
     shares = {kind: getattr(settings.coverage, kind) for kind in measured.unknown_kinds}
     keys = [f"tokenizer.coverage.{kind} ({share:g})" for kind, share in shares.items() if share < 1]
     remedy = f"raise {', '.join(keys)}{' or ' * bool(keys)}tokenizer.gates.max_unknown"
@@ -240,7 +243,7 @@ def _josa(measured: Measured, settings: TokenizerSettings) -> Gate:
     kept, cases, least = measured.josa_kept, measured.josa_cases, settings.gates.min_josa
     wanted = f"at least {least:.2%}"
     if cases < JOSA_FLOOR:
-        return Gate("josa boundaries", True, f"not judged: only {cases:,} cases", wanted)
+        return Gate("josa boundaries", True, f"only {cases:,} cases", wanted, judged=False)
     found = f"{kept / cases:.2%} ({kept:,} of {cases:,}) are boundaries of pieces"
     other = (
         ""

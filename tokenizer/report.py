@@ -92,25 +92,30 @@ def _quotas(sizes: Sequence[int], number: int) -> list[int]:
 
 
 def _summary(found: Findings) -> list[str]:
-    quality, failed = found.inspection.total, [gate for gate in found.gates if not gate.passed]
-    verdict = (
-        f"**{len(failed)} of {len(found.gates)} gates failed: do not pretrain on this vocabulary.**"
-        if failed
-        else f"All {len(found.gates)} gates passed."
-    )
+    quality = found.inspection.total
     parts = ", ".join(f"{count:,} {name}" for name, count in composition(found.vocabulary).items())
     columns = ("entries", "tokens per eojeol", "characters per token", "eojeols with [UNK]", "noun and josa kept apart")
     row = (f"{len(found.vocabulary):,}", *_figures(quality), _percent(found.josa.kept, found.josa.cases))
     return [
         "# Tokenizer",
         "",
-        f"Algorithm `{found.algorithm}`. {verdict}",
+        f"Algorithm `{found.algorithm}`. {_verdict(found.gates)}",
         "",
         *table(columns, [row]),
         f"Measured on {quality.sentences:,} {found.split} sentences ({quality.eojeols:,} eojeols; an eojeol is what "
         f"white space separates). Entries: {parts}.",
         "",
     ]
+
+
+def _verdict(gates: Sequence[Gate]) -> str:
+    failed = sum(not gate.passed for gate in gates)
+    not_judged = sum(not gate.judged for gate in gates)
+    if failed:
+        return f"**{failed} of {len(gates)} gates failed: do not pretrain on this vocabulary.**"
+    if not_judged:
+        return f"{len(gates) - not_judged} gates passed, {not_judged} had too little text to be judged on."
+    return f"All {len(gates)} gates passed."
 
 
 def _gates(gates: Sequence[Gate]) -> list[str]:

@@ -101,7 +101,8 @@ def _figures(result: Result, findings: Findings) -> Figures:
         "tokens_per_eojeol": round(total.tokens_per_eojeol, 4),
         "josa_kept": round(findings.josa.share, 4),
         "josa_cases": findings.josa.cases,
-        "gates": len(findings.gates),
+        "gates": sum(gate.judged for gate in findings.gates),
+        "gates_not_judged": sum(not gate.judged for gate in findings.gates),
         "measured_on": findings.split,
     }
 
@@ -121,9 +122,11 @@ def _tell(folder: Path, manifest: Manifest, settings: TokenizerSettings) -> None
             )
         ],
     )
+    left = figures["gates_not_judged"]
+    not_judged = f" ({left} could not be judged on so little text)" if left else ""
     say(
-        f"  passed {figures['gates']} gates; {figures['distinct_words']:,} distinct words, {figures['seconds']:.1f} s; "
-        f"{folder / 'report.md'} tells more"
+        f"  passed {figures['gates']} gates{not_judged}; {figures['distinct_words']:,} distinct words, "
+        f"{figures['seconds']:.1f} s; {folder / 'report.md'} tells more"
     )
     if settings.vocab_size > figures["vocab_size"] or settings.unused < figures["unused"]:
         warn(

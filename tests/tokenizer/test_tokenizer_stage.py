@@ -225,10 +225,15 @@ def test_little_held_out_text_shuts_no_gate(tmp_path: Path) -> None:
     shut = ("tokenizer.gates.min_josa=1.0", "tokenizer.gates.max_unknown=0.0", "tokenizer.coverage.syllables=0.5")
     folder = train(tmp_path / "corpus", tmp_path, *shut)
     text = (folder / "report.md").read_text("utf-8")
-    found = {row[0]: row[2] for row in rows(section(text, "Gates"))[1:]}
+    told = rows(section(text, "Gates"))[1:]
+    found = {row[0]: row[2] for row in told}
     eojeols = sum(len(line.split()) for line in lines[:14])
-    assert found["unknown eojeols"] == f"not judged: only {eojeols} eojeols"
-    assert re.fullmatch(r"not judged: only \d+ cases", found["josa boundaries"])
+    assert found["unknown eojeols"] == f"only {eojeols} eojeols"
+    assert re.fullmatch(r"only \d+ cases", found["josa boundaries"])
+    assert [row[0] for row in told if row[3] == "not judged"] == ["unknown eojeols", "josa boundaries"]
+    assert "10 gates passed, 2 had too little text to be judged on." in text
+    figures = open_artifact(folder, TOKENIZER).figures
+    assert (figures["gates"], figures["gates_not_judged"]) == (10, 2)
 
 
 def test_the_report_tells_unknown_characters_by_script(corpus: Path, published: Path, page: str) -> None:
