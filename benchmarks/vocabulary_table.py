@@ -157,7 +157,7 @@ def _costs(folders: Mapping[str, Path]) -> None:
         dead = (f"{figures['dead_replaced']:,}", f"{figures['dead']:,}")
         cost = (f"{figures['seconds']:.0f}", f"{figures['seconds'] / first:.2f}", f"{figures['peak_memory_mb']:,}")
         rows.append((name, *dead, *cost))
-    columns = ("algorithm", "dead, replaced", "dead, left", "clock seconds", "ratio", "peak MB (stage and largest worker)")
+    columns = ("algorithm", "dead, replaced", "dead, left", "clock seconds", "ratio", "peak MB, stage and worker")
     table("what they cost", columns, rows, stdout=True)
 
 
