@@ -26,7 +26,7 @@ LAST_SET := $(call last,SET,$(NAME))
 CORPUS ?= $(or $(LAST_CORPUS),corpora/sample)
 SET ?= $(LAST_SET)
 
-# How text is worked on: flags of corpora.build and tokenizer.train, for example WORK="--workers 4" or
+# How text is worked on: flags of corpora.build, tokenizer.train and pretrain.examples, for example WORK="--workers 4" or
 # WORK="--scheduler tcp://host:8786".
 WORK ?=
 # How training runs: flags of pretrain.train, for example RUN="--micro-batch 32".
@@ -147,7 +147,7 @@ $(TOKENIZER_DONE): $(CORPUS_DONE) $(call CODE,tokenizer)
 	@touch -c $@
 
 $(EXAMPLES_DONE): $(TOKENIZER_DONE) $(call CODE,pretrain)
-	$(PY) -m pretrain.examples $(FLAGS)
+	$(PY) -m pretrain.examples $(FLAGS) $(WORK)
 	@touch -c $@
 
 $(PRETRAIN_DONE): $(EXAMPLES_DONE)

@@ -47,6 +47,10 @@ class Pool:
     in_flight: int
 
 
+#: No other processes: the work is done here.
+ALONE, HERE = Workers(), Pool(None, 1)
+
+
 def available_cores() -> int:
     """Cores this process may run on (its CPU affinity, which may be less than the machine's)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -67,7 +71,7 @@ def worker_pool(workers: Workers) -> Iterator[Pool]:
             yield pool
         return
     if workers.count <= 1:
-        yield Pool(None, 1)
+        yield HERE
         return
     # spawn: a forked child inherits the locks of this process's threads (tokenizers, torch) and can hang on them.
     context = multiprocessing.get_context("spawn")

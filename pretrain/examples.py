@@ -19,8 +19,9 @@ from tokenizers import Tokenizer
 from corpora.document import CORPUS, SPLITS, read_documents, shards
 from pipeline.artifact import Figures, Manifest, build, open_artifact, still_there
 from pipeline.console import progress, say, table, warn
+from pipeline.executor import ALONE, Workers, worker_pool
 from pipeline.recipe import as_table
-from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
+from pipeline.stage import artifact_folder, read_recipe, read_workers, run_stage, stage_parser, workers_flags
 from pretrain.batches import FrameIds, assemble
 from pretrain.draws import ORDER, permutation, stream
 from pretrain.nsp import FRAME, PairPlan, draw_plan
@@ -37,6 +38,7 @@ def main(argv: list[str] | None) -> None:
     parser = stage_parser("pretrain.examples", "Tokenise a corpus and plan its next-sentence examples.")
     parser.add_argument("--from-corpus", type=Path, help="corpus artifact (default: artifacts/corpus/<name>)")
     parser.add_argument("--from-tokenizer", type=Path, help="tokenizer artifact (default: artifacts/tokenizer/<name>)")
+    workers_flags(parser)
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     settings = recipe.section("examples", ExamplesSettings)
@@ -46,6 +48,7 @@ def main(argv: list[str] | None) -> None:
         arguments.from_tokenizer or artifact_folder(arguments, TOKENIZER.stage, recipe),
         settings,
         folder,
+        read_workers(arguments),
     )
     if built:
         _tell(folder, manifest)
@@ -53,7 +56,9 @@ def main(argv: list[str] | None) -> None:
         say(f"examples: {folder} is up to date")
 
 
-def build_examples(corpus: Path, vocabulary: Path, settings: ExamplesSettings, folder: Path) -> tuple[Manifest, bool]:
+def build_examples(
+    corpus: Path, vocabulary: Path, settings: ExamplesSettings, folder: Path, workers: Workers = ALONE
+) -> tuple[Manifest, bool]:
     """The examples artifact of a corpus artifact under a tokenizer artifact; see `pipeline.artifact.build`."""
     source = open_artifact(corpus, CORPUS)
     pieces = open_artifact(vocabulary, TOKENIZER)
@@ -64,10 +69,10 @@ def build_examples(corpus: Path, vocabulary: Path, settings: ExamplesSettings, f
         tokenizer = load_tokenizer(vocabulary)
         stores = {}
         total = sum(source.figures[split]["sentences"] for split in SPLITS)
-        with progress("tokens", total) as advance:
+        with worker_pool(workers) as pool, progress("tokens", total) as advance:
             for split in SPLITS:
                 documents = read_documents(shards(corpus, split))
-                stores[split] = write_store(documents, tokenizer, workspace, split, partial(advance, note=split))
+                stores[split] = write_store(documents, tokenizer, workspace, split, pool, partial(advance, note=split))
         plan = draw_plan(stores["train"], settings, 0)
         np.save(train_plan_path(workspace), plan, allow_pickle=False)
         if stores["heldout"].document_count >= 2:

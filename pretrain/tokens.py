@@ -9,8 +9,10 @@ All little-endian. Opening reads nothing; memory stays flat however large the co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,13 +22,14 @@ from tokenizers import Tokenizer
 
 from corpora.document import Document
 from pipeline.errors import InputError
+from pipeline.executor import HERE, Pool, ordered_map
+from pretrain.encode import Ids, encode_batch, id_type
 
 #: Sentences encoded at once.
 _BATCH = 10_000
 
 Number = TypeVar("Number", bound=np.generic)
 Offsets = NDArray[np.int64]
-Ids = NDArray[np.unsignedinteger]
 
 
 @dataclass(frozen=True)
@@ -49,35 +52,36 @@ class TokenStore:
         return len(self.documents) - 1
 
 
-def id_type(vocab_size: int) -> np.dtype[np.unsignedinteger]:
-    """Smallest type that holds every id of the vocabulary."""
-    return np.dtype("<u2" if vocab_size <= 1 << 16 else "<u4")
-
-
 def write_store(
     documents: Iterable[Document],
     tokenizer: Tokenizer,
     folder: Path,
     split: str,
+    pool: Pool = HERE,
     progress: Callable[[float], None] = lambda sentences: None,
 ) -> TokenStore:
-    """Tokenise `documents` into `folder` and return the opened store. Empty sentences and documents are left out.
+    """Tokenise `documents` into `folder` and return the opened store, whose bytes do not depend on the pool.
 
-    A special token written out in a text ("[SEP]") is text here, not a command.
+    Empty sentences and documents are left out. A special token written out in a text ("[SEP]") is text here, not a
+    command.
     """
-    kind = id_type(tokenizer.get_vocab_size())
-    tokenizer.encode_special_tokens = True
+    encode = partial(encode_batch, tokenizer=tokenizer.to_str())
+    waiting: deque[list[int]] = deque()
+
+    def texts() -> Iterator[list[str]]:
+        for sentences_of_batch, sizes in _batches(documents):
+            waiting.append(sizes)
+            yield sentences_of_batch
+
     ends_of_sentences = np.zeros(1, "<i8")
     sentences_so_far = 0
     paths = [folder / f"{split}.{part}.bin" for part in ("ids", "sentences", "documents")]
     with paths[0].open("wb") as ids, paths[1].open("wb") as sentences, paths[2].open("wb") as documents_out:
         sentences.write(ends_of_sentences.tobytes())
         documents_out.write(np.zeros(1, "<i8").tobytes())
-        for texts, sizes in _batches(documents):
-            encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-            lengths = np.fromiter((len(encoding) for encoding in encodings), np.int64, len(encodings))
-            flat = [number for encoding in encodings for number in encoding.ids]
-            ids.write(np.asarray(flat, kind).tobytes())
+        for encoded in ordered_map(pool, encode, texts()):
+            sizes, lengths = waiting.popleft(), encoded.lengths
+            ids.write(encoded.ids.tobytes())
             filled = np.add.reduceat(lengths > 0, np.cumsum([0, *sizes[:-1]]))
             ends = ends_of_sentences[-1] + np.cumsum(lengths[lengths > 0])
             sentences.write(ends.astype("<i8").tobytes())
@@ -86,7 +90,7 @@ def write_store(
             if len(ends):
                 ends_of_sentences = ends
                 sentences_so_far = int(ends_of_documents[-1])
-            progress(len(texts))
+            progress(len(lengths))
     return open_store(folder, split, tokenizer.get_vocab_size())
 
 

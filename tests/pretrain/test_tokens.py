@@ -9,6 +9,7 @@ import pytest
 
 from corpora.document import read_documents, shards
 from pipeline.errors import InputError
+from pipeline.executor import Workers, worker_pool
 from pretrain import tokens
 from pretrain.tokens import id_type, open_store, write_store
 from tokenizer.wordpiece import load_tokenizer
@@ -38,6 +39,21 @@ def test_against_one_sentence_at_a_time(
         for first, last in zip(store.documents[:-1], store.documents[1:], strict=True)
     ]
     assert found == expected
+
+
+@pytest.mark.slow
+def test_the_same_bytes_from_any_pool(
+    sample_corpus: Path, sample_tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "_BATCH", 100)
+    tokenizer = load_tokenizer(sample_tokenizer)
+    written = []
+    for name, workers in (("one", Workers()), ("three", Workers(3))):
+        (tmp_path / name).mkdir()
+        with worker_pool(workers) as pool:
+            write_store(read_documents(shards(sample_corpus, "train")), tokenizer, tmp_path / name, "train", pool)
+        written.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
+    assert written[0] == written[1] and len(written[0]) == 3
 
 
 def test_special_tokens_in_a_text_are_text(sample_tokenizer: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.executor import Pool, Workers, worker_pool
+from pipeline.executor import HERE, Pool, Workers, worker_pool
 from tests.conftest import REPOSITORY, TOKENIZER
 from tokenizer.algorithms import WORDPIECE, Result, learn
 from tokenizer.morphemes import Morpheme, analyse
@@ -22,7 +22,6 @@ from tokenizer.wordpiece import FILES, save_tokenizer, vocabulary_of
 ALGORITHMS = ("wordpiece", "morpheme", "particle", "unigram", "bpe")
 EOJEOLS = ("unigram", "bpe")
 SAMPLE = REPOSITORY / "corpora" / "sample"
-HERE = Pool(None, 1)
 
 
 def learned(paths: Sequence[Path], algorithm: str, pool: Pool, folder: Path, **changes: Any) -> Result:

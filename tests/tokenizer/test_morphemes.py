@@ -8,12 +8,10 @@ from itertools import pairwise
 import pytest
 import regex
 
-from pipeline.executor import Pool, Workers, worker_pool
+from pipeline.executor import HERE, Workers, worker_pool
 from tests.conftest import REPOSITORY
 from tokenizer.morphemes import Morpheme, analyse, boundaries, particle_boundaries, split_words_apart
 from tokenizer.words import count_batch
-
-HERE = Pool(None, 1)
 
 
 def listed(text: str) -> list[Morpheme]:
