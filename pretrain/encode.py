@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
 #: Distinct eojeols after which those that were not met since the last time are forgotten: at most twice as many are
-#: held, some 70 MB.
+#: held, under 100 MB.
 REMEMBERED = 150_000
 
 #: What the normaliser leaves as it is. Without [, with which special tokens and placeholders begin.
