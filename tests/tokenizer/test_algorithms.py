@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.executor import HERE, Pool, Workers, worker_pool
 from tests.conftest import REPOSITORY, TOKENIZER
+from tests.tokenizer.reference import longest_match
 from tokenizer.algorithms import WORDPIECE, Result, learn
 from tokenizer.morphemes import Morpheme, analyse
 from tokenizer.wordpiece import FILES, save_tokenizer, vocabulary_of
@@ -129,16 +130,6 @@ def test_the_same_bytes_whatever_the_hash_seed_and_threads(
     assert run.returncode == 0, run.stderr
     for name, files in first.items():
         assert {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} == files, name
-
-
-def longest_match(vocabulary: set[str], word: str) -> list[str]:
-    """WordPiece by definition; the vocabulary spells every character."""
-    pieces: list[str] = []
-    while word:
-        names = ["##" * bool(pieces) + word[:end] for end in range(len(word), 0, -1)]
-        pieces.append(next(name for name in names if name in vocabulary))
-        word = word[len(pieces[-1].removeprefix("##")) :]
-    return pieces
 
 
 def met(word: str, morphemes: Sequence[Morpheme], particles_alone: bool) -> set[int]:

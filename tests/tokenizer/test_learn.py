@@ -14,6 +14,7 @@ from corpora.document import shards
 from pipeline.errors import InputError
 from pipeline.executor import Pool, Workers, worker_pool
 from tests.conftest import EVERY_CHARACTER, REPOSITORY, TOKENIZER
+from tests.tokenizer.reference import longest_match
 from tokenizer.alphabet import choose_alphabet
 from tokenizer.learn import Learned, learn_vocabulary
 from tokenizer.quality import composition, measure
@@ -60,16 +61,6 @@ def reference(words: dict[str, int], merges: int) -> list[str]:
                     parts[place : place + 2] = [joined]
                 place += 1
             spelled[word] = parts
-    return pieces
-
-
-def longest_match(vocabulary: set[str], word: str) -> list[str]:
-    """WordPiece by definition."""
-    pieces: list[str] = []
-    while word:
-        names = ["##" * bool(pieces) + word[:end] for end in range(len(word), 0, -1)]
-        pieces.append(next(name for name in names if name in vocabulary))
-        word = word[len(pieces[-1].removeprefix("##")) :]
     return pieces
 
 
