@@ -17,12 +17,8 @@ of its own. Measured is
 from __future__ import annotations
 
 import argparse
-import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,8 +26,8 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 
-import psutil  # type: ignore[import-untyped]
 from tokenizers import Tokenizer
+from watched import watched
 
 from corpora.document import read_documents, shards
 from pipeline.console import answer, say, table
@@ -49,8 +45,8 @@ tokenizer.save(sys.argv[1] + "/tokenizer.json")
 """
 #: What a vocabulary is worth is what is measured: no gate stops it.
 OPEN_GATES = ("tokenizer.gates.max_unknown=1.0", "tokenizer.gates.min_josa=0.0")
-#: Documents held out of TEXT, and seconds between two looks at the memory.
-HELD_OUT, INTERVAL = 0.05, 0.1
+#: Documents held out of TEXT.
+HELD_OUT = 0.05
 
 
 @dataclass(frozen=True)
@@ -110,9 +106,9 @@ def learn_all(work: Path, arguments: argparse.Namespace) -> dict[str, list[Run]]
                 sets = (f"tokenizer.algorithm={name}", f"tokenizer.vocab_size={arguments.vocab_size}", *OPEN_GATES)
                 command = [sys.executable, "-m", "tokenizer.train", *artifacts, *flags]
                 command += ["--workers", arguments.cores, "--set", *sets]
-            seconds, memory = watched(command, arguments.cores)
-            say(f"{name}, run {number + 1}: {seconds:.1f} s, {memory:,.0f} MB")
-            learned.append(Run(load_tokenizer(folder), seconds, memory))
+            cost = watched(command, arguments.cores)
+            say(f"{name}, run {number + 1}: {cost.processors:.1f} s, {cost.memory:,.0f} MB")
+            learned.append(Run(load_tokenizer(folder), cost.processors, cost.memory))
     return runs
 
 
@@ -124,32 +120,6 @@ def _first(path: Path, size: int) -> Iterator[str]:
                 return
             size -= len(line.encode())
             yield line
-
-
-def watched(command: Sequence[object], cores: int) -> tuple[float, float]:
-    """Run a command: seconds of the processors, million bytes at the peak. Raises InputError if it fails."""
-    environment = {**os.environ, "RAYON_NUM_THREADS": str(cores), "OMP_NUM_THREADS": str(cores)}
-    before, peak = resource.getrusage(resource.RUSAGE_CHILDREN), 0
-    with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen([str(part) for part in command], env=environment, stderr=told)
-        while process.poll() is None:
-            peak = max(peak, _memory(process.pid))
-            time.sleep(INTERVAL)
-        if process.returncode:
-            told.seek(0)
-            last = told.read().decode().strip()[-2000:]
-            raise InputError(f"{command[2]} ended with {process.returncode}: {last}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak / 1e6
-
-
-def _memory(number: int) -> int:
-    """Bytes that a process and all it started hold."""
-    try:
-        root = psutil.Process(number)
-        return sum(process.memory_info().rss for process in (root, *root.children(recursive=True)))
-    except psutil.NoSuchProcess:  # it, or one that it started, has just ended
-        return 0
 
 
 def _eojeols(lines: Iterable[str]) -> Iterator[str]:

@@ -21,7 +21,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vocabulary_stock import OPEN_GATES, watched
+from vocabulary_stock import OPEN_GATES
+from watched import watched
 
 from corpora.document import CORPUS
 from pipeline.artifact import open_artifact, read_manifest
@@ -76,8 +77,8 @@ def _corpus(name: str, texts: Sequence[Path], arguments: argparse.Namespace) -> 
 def _vocabulary(name: str, corpus: Path, algorithm: str, arguments: argparse.Namespace) -> Path:
     flags = ("--recipe", arguments.recipe, "--artifacts", arguments.work, "--name", name, "--from-corpus", corpus)
     sets = ("--set", f"tokenizer.algorithm={algorithm}", *OPEN_GATES, "--workers", arguments.workers)
-    seconds, _ = watched([*_python("tokenizer.train"), *flags, *sets], arguments.workers)
-    say(f"{name}: {seconds:.0f} s of the processors")
+    cost = watched([*_python("tokenizer.train"), *flags, *sets], arguments.workers)
+    say(f"{name}: {cost.processors:.0f} s of the processors")
     folder: Path = arguments.work / "tokenizer" / name
     return folder
 
