@@ -26,6 +26,10 @@ _PLAIN = re.compile(r"[가-힣!-Z\\-~]+").fullmatch
 #: Words of such an eojeol, as BERT's pre-tokenizer has them: every punctuation mark is one.
 _WORDS = re.compile(r"[가-힣0-9A-Za-z]+|[!-/:-@\\-`{-~]").findall
 
+#: In front of what begins a sentence and is not plain: SentencePiece's tokenizers clean the beginning of a line in their
+#: own way. A lone surrogate, which no text holds.
+_FIRST = "\udfff"
+
 Ids = NDArray[np.unsignedinteger]
 
 
@@ -51,6 +55,9 @@ class Encoder:
         """The ids of `sentences`, in their order."""
         # At U+0020 and nowhere else: str.split() takes control characters for white space that the normaliser drops.
         divided = [sentence.split(" ") for sentence in sentences]
+        for parts in divided:
+            if not _PLAIN(parts[0]):
+                parts[0] = _FIRST + parts[0]
         eojeols = list(chain.from_iterable(divided))
         self._learn(dict.fromkeys(eojeols))
         spelled = list(map(self._known.__getitem__, eojeols))
@@ -77,7 +84,9 @@ class Encoder:
                 known[eojeol] = np.array(ids, self._kind).tobytes()
             else:
                 others.append(eojeol)
-        encodings = self._tokenizer.encode_batch_fast(others, add_special_tokens=False)
+        # In a sentence a space stands before all but the first.
+        texts = [eojeol[1:] if eojeol.startswith(_FIRST) else " " + eojeol for eojeol in others]
+        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         for eojeol, encoding in zip(others, encodings, strict=True):
             known[eojeol] = np.array(encoding.ids, self._kind).tobytes()
 
