@@ -26,8 +26,8 @@ _PLAIN = re.compile(r"[가-힣!-Z\\-~]+").fullmatch
 #: Words of such an eojeol, as BERT's pre-tokenizer has them: every punctuation mark is one.
 _WORDS = re.compile(r"[가-힣0-9A-Za-z]+|[!-/:-@\\-`{-~]").findall
 
-#: In front of what begins a sentence and is not plain: SentencePiece's tokenizers clean the beginning of a line in their
-#: own way. A lone surrogate, which no text holds.
+#: In front of what begins a sentence and is not plain: tokenizers of SentencePiece pieces clean the beginning of a line
+#: in a way of their own. A lone surrogate, which no text holds.
 _FIRST = "\udfff"
 
 Ids = NDArray[np.unsignedinteger]
