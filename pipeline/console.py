@@ -55,6 +55,11 @@ def answer(text: str) -> None:
     print(text)
 
 
+def answer_styled(parts: Iterable[tuple[str, str]]) -> None:
+    """A result in (text, style) parts, to standard output; no colours where it is not a terminal."""
+    _console(stderr=False).print(Text.assemble(*parts))
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, stdout: bool = False) -> None:
     """A small table; numbers are expected formatted, and are set to the right."""
     grid = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)

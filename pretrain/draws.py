@@ -18,12 +18,14 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _30, _27, _31, _11 = (np.uint64(shift) for shift in (30, 27, 31, 11))
 _UNIT = 2.0**-53
+#: Rounds of the permutation. Four make it look random from outside (Luby, Rackoff 1988); small domains want more.
+_ROUNDS = 8
 
 #: uint64, alone or as an array: numba compiles one version for each.
 UInt = Any
 
 #: Streams of one seed that must not meet.
-PAIRS, ORDER, MASKS, DROPOUT, WEIGHTS, EVALUATION = range(6)
+PAIRS, ORDER, MASKS, DROPOUT, WEIGHTS, EVALUATION, SHOWN = range(7)
 
 
 @njit(cache=True, inline="always")
@@ -72,7 +74,31 @@ def units(draws: NDArray[np.uint64]) -> NDArray[np.float64]:
     return (draws >> _11).astype(np.float64) * _UNIT
 
 
-def permutation(key: np.uint64, size: int) -> NDArray[np.int64]:
-    """A random order of 0..size-1, a function of `key` alone."""
-    generator = np.random.Generator(np.random.Philox(key=int(key)))
-    return generator.permutation(size)
+def permuted(key: np.uint64, size: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """What stands at some `positions` (n,) of a random order of 0..size-1, a function of `key` alone: (n,).
+
+    A Feistel network walked until it stays below `size` (Black, Rogaway 2002, "Ciphers with arbitrary finite domains"):
+    each position is found by itself, and the order is never held.
+    """
+    found: NDArray[np.int64] = _walk(key, size, np.ascontiguousarray(positions, np.int64))
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _walk(key, size, positions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    half = np.uint64(1)  # bits of each half: the network's domain is less than four times `size`
+    while np.uint64(1) << (np.uint64(2) * half) < np.uint64(size):
+        half += np.uint64(1)
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    found = np.empty(len(positions), np.int64)
+    for place in range(len(positions)):
+        value = np.uint64(positions[place])
+        while True:
+            left, right = value >> half, value & mask
+            for turn in range(_ROUNDS):
+                left, right = right, left ^ (child(child(key, np.uint64(turn)), right) & mask)
+            value = (left << half) | right
+            if value < np.uint64(size):
+                break
+        found[place] = value
+    return found

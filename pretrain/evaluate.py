@@ -15,23 +15,24 @@ from pretrain.model import PretrainingObjective, zeros
 
 @dataclass(frozen=True)
 class Scores:
-    """Mean losses in nats (per masked token, per pair) and shares of right answers."""
+    """Mean losses in nats (per masked token, per pair) and shares of right answers; None where there is no pair."""
 
     mlm_loss: float
     mlm_accuracy: float
-    nsp_loss: float
-    nsp_accuracy: float
+    nsp_loss: float | None
+    nsp_accuracy: float | None
 
     @classmethod
     def from_sums(cls, sums: Tensor) -> Scores:
         """From `Sums.stacked()` added up over batches and processes, (6,)."""
-        mlm_loss, nsp_loss, mlm_right, nsp_right, masked, examples = sums.tolist()
-        masked, examples = max(masked, 1.0), max(examples, 1.0)
-        return cls(mlm_loss / masked, mlm_right / masked, nsp_loss / examples, nsp_right / examples)
+        mlm_loss, nsp_loss, mlm_right, nsp_right, masked, pairs = sums.tolist()
+        masked = max(masked, 1.0)
+        nsp = (nsp_loss / pairs, nsp_right / pairs) if pairs else (None, None)
+        return cls(mlm_loss / masked, mlm_right / masked, *nsp)
 
     def as_dict(self, prefix: str = "") -> dict[str, float]:
-        """Rounded, for a log line."""
-        return {f"{prefix}{name}": round(value, 5) for name, value in asdict(self).items()}
+        """Rounded, for a log line; what there is none of is left out."""
+        return {f"{prefix}{name}": round(value, 5) for name, value in asdict(self).items() if value is not None}
 
 
 @torch.no_grad()
@@ -49,7 +50,7 @@ def evaluate(
     was_training = objective.training
     objective.eval()
     for begin in range(0, len(rows), share.micro_batch):
-        batch = collator(dataset.__getitems__(rows[begin : begin + share.micro_batch]))
+        batch = collator.torch_call(dataset.__getitems__(rows[begin : begin + share.micro_batch]))
         with accelerator.autocast():
             sums += objective({name: tensor.to(accelerator.device) for name, tensor in batch.items()}).stacked()
     objective.train(was_training)

@@ -1,7 +1,7 @@
 """The training loop: plain, on accelerate, a function of (weights, recipe, step).
 
 Every optimiser step k takes global batch k, whatever the number of processes and micro-batches, and gradients are
-those of the mean over the whole of it: per masked token for MLM, per pair for NSP.
+those of the mean over the whole of it: per masked token for MLM, per pair for NSP or SOP.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,40 +20,22 @@ from torch import Tensor
 
 from pipeline.console import Advance, progress
 from pipeline.errors import InputError
-from pretrain.batches import EpochOrder
 from pretrain.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from pretrain.dataset import Batch, PairDataset, Share, step_batches
-from pretrain.draws import DROPOUT, EVALUATION, MASKS, stream
+from pretrain.dataset import Batch, PairDataset, Share, StepBatches
+from pretrain.draws import DROPOUT, EVALUATION, stream
 from pretrain.evaluate import Scores, evaluate
-from pretrain.masking import IGNORED, PairMaskingCollator
+from pretrain.masking import PairMaskingCollator
+from pretrain.masks import IGNORED
 from pretrain.metrics import MetricsLog
 from pretrain.model import PretrainingObjective, zeros
-from pretrain.nsp import FRAME
+from pretrain.nsp import lengths_of
 from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.prepared import Prepared
+from pretrain.schedule import Schedule, mask_key
 from pretrain.settings import TrainSettings
 
 #: Steps between two records in metrics.jsonl and two looks at the loss; each look waits for the device.
 LOG_EVERY = 10
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How many steps there are and to which epoch each belongs."""
-
-    steps: int
-    steps_per_epoch: int
-
-    @classmethod
-    def plan(cls, settings: TrainSettings, pairs: int) -> Schedule:
-        """From the number of pairs of the first epoch; raises InputError if they do not fill one batch."""
-        per_epoch = pairs // settings.batch_size
-        if not per_epoch:
-            raise InputError(
-                f"the corpus gives {pairs} examples an epoch, fewer than train.batch_size {settings.batch_size}: "
-                "lower train.batch_size or examples.block_size, or bring more text"
-            )
-        return cls(settings.max_steps or settings.epochs * per_epoch, per_epoch)
 
 
 @dataclass
@@ -67,6 +50,8 @@ class Run:
     collator: PairMaskingCollator
     accelerator: Accelerator
     share: Share
+    #: Batches are padded on to a multiple of so many tokens.
+    multiple: int = 1
     #: Steps and real tokens (no padding) since the last record, and when that was.
     recent_steps: int = 0
     recent_tokens: int = 0
@@ -152,32 +137,38 @@ def _steps(run: Run, first_step: int) -> Iterator[tuple[int, list[Batch], int]]:
     while step < schedule.steps:
         epoch, offset = divmod(step, schedule.steps_per_epoch)
         plan = run.prepared.plan(epoch)
-        lengths = plan["a_len"] + plan["b_len"] + FRAME
-        mask_key = stream(settings.seed, MASKS, epoch)
-        dataset = PairDataset(run.prepared.train, plan, run.prepared.frame, mask_key)
-        order = EpochOrder(len(plan), settings.batch_size, schedule.steps_per_epoch, settings.seed, epoch)
-        batches = step_batches(dataset, order, run.collator, run.share, offset)
-        for rows, micro_batches in zip(order.rows(offset), batches, strict=True):
-            yield step, micro_batches, int(lengths[rows].sum())
-            step += 1
-            if step == schedule.steps:
-                return
+        dataset = PairDataset(run.prepared.train, plan, run.prepared.frame, mask_key(settings, epoch), run.multiple)
+        order = schedule.order(plan, run.prepared.settings.block_size, settings, epoch)
+        rate = partial(_rate, schedule, settings, step - offset)
+        batches = StepBatches(dataset, order, run.collator, run.share, rate).from_step(offset)
+        with closing(batches):
+            for place, micro_batches in enumerate(batches, offset):
+                yield step, micro_batches, int(lengths_of(plan[order.rows(place)]).sum())
+                step += 1
+                if step == schedule.steps:
+                    return
+
+
+def _rate(schedule: Schedule, settings: TrainSettings, first_step: int, place: int) -> float:
+    """The masking rate at a place of an epoch that begins with `first_step`."""
+    return schedule.masking(first_step + place, settings).rate
 
 
 def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor:
     """Add the gradients of one global batch's mean losses; returns this process's sums, (6,)."""
     accelerator = run.accelerator
-    masked = torch.tensor(float(sum(int((batch["labels"] != IGNORED).sum()) for batch in batches)))
+    named = ("labels", "next_sentence_label")
+    counts = torch.tensor([float(sum(int((batch[name] != IGNORED).sum()) for batch in batches)) for name in named])
     if run.share.processes > 1:
-        masked = accelerator.reduce(masked.to(accelerator.device), "sum")
-    denominator = max(float(masked), 1.0)
+        counts = accelerator.reduce(counts.to(accelerator.device), "sum")
+    masked, pairs = counts.clamp(min=1.0).tolist()
     totals = zeros(accelerator.device)
     for number, batch in enumerate(batches, 1):
         last = number == len(batches)
         with nullcontext() if last else accelerator.no_sync(model):
             with accelerator.autocast():
                 sums = model({name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()})
-            loss = sums.mlm_loss / denominator + sums.nsp_loss / run.settings.batch_size
+            loss = sums.mlm_loss / masked + sums.nsp_loss / pairs
             # Gradients are averaged over processes, the sums above are over all of them.
             accelerator.backward(loss * run.share.processes)
         totals += sums.stacked()
@@ -187,7 +178,7 @@ def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor
 def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, norm: float, totals: Tensor) -> None:
     """Write a record of the steps since the last one; a loss that is no number stops the run."""
     scores = Scores.from_sums(run.accelerator.reduce(totals, "sum"))
-    loss = scores.mlm_loss + scores.nsp_loss
+    loss = scores.mlm_loss + (scores.nsp_loss or 0.0)
     if not math.isfinite(loss):
         raise InputError(
             f"the loss is {loss} in the {run.recent_steps} steps before step {done}: lower train.learning_rate "
@@ -204,7 +195,8 @@ def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, no
             "tokens_per_second": round(speed),
         }
     )
-    note = f"step {done}  mlm {scores.mlm_loss:.3f}  nsp {scores.nsp_loss:.3f}  lr {rate:.2e}  {speed:,.0f} tokens/s"
+    nsp = "" if scores.nsp_loss is None else f"  nsp {scores.nsp_loss:.3f}"
+    note = f"step {done}  mlm {scores.mlm_loss:.3f}{nsp}  lr {rate:.2e}  {speed:,.0f} tokens/s"
     advance(run.recent_steps, note)
     run.begin_record()
 
@@ -214,7 +206,7 @@ def _held_out(run: Run) -> Scores | None:
     if heldout is None or plan is None:
         return None
     key = stream(run.settings.seed, EVALUATION)
-    dataset = PairDataset(heldout, plan, run.prepared.frame, key)
+    dataset = PairDataset(heldout, plan, run.prepared.frame, key, run.multiple)
     return evaluate(run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples)
 
 

@@ -73,9 +73,10 @@ def plot_losses(folder: Path) -> Path:
                 axis.plot(*zip(*points, strict=True), label=label, marker="." if prefix else None)
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
-        axis.legend()
+        if axis.lines:
+            axis.legend()
     losses.set_title("MLM loss (nats per masked token)")
-    nsp.set_title("NSP accuracy")
+    nsp.set_title("accuracy on pairs")
     path = folder / "loss.png"
     figure.savefig(path, dpi=130)
     return path

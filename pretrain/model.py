@@ -17,28 +17,26 @@ from transformers import BertConfig, BertForPreTraining
 
 from pipeline.errors import InputError
 from pretrain.draws import WEIGHTS, stream
-from pretrain.masking import IGNORED
+from pretrain.masks import IGNORED
 from pretrain.settings import ModelSettings
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Loss sums (nats), right answers, and counts of a batch; 0-d tensors except the counts of examples."""
+    """Loss sums (nats), right answers, and counts of masked tokens and of pairs in a batch; 0-d tensors."""
 
     mlm_loss: Tensor
     nsp_loss: Tensor
     mlm_right: Tensor
     nsp_right: Tensor
     masked: Tensor
-    examples: int
+    pairs: Tensor
 
     def stacked(self) -> Tensor:
         """(6,) of `zeros`' type, in the order of the fields, for adding up over batches and processes."""
-        numbers = [self.mlm_loss, self.nsp_loss, self.mlm_right, self.nsp_right, self.masked]
-        total = zeros(self.masked.device)
-        total[:5] = torch.stack([number.detach().to(total.dtype) for number in numbers])
-        total[5] = self.examples
-        return total
+        numbers = [self.mlm_loss, self.nsp_loss, self.mlm_right, self.nsp_right, self.masked, self.pairs]
+        kind = zeros(self.masked.device).dtype
+        return torch.stack([number.detach().to(kind) for number in numbers])
 
 
 def zeros(device: torch.device) -> Tensor:
@@ -54,7 +52,10 @@ class PretrainingObjective(nn.Module):
         self.model = model
 
     def forward(self, batch: Mapping[str, Tensor]) -> Sums:
-        """`input_ids`, `token_type_ids`, `attention_mask`, `labels` (n, width), `next_sentence_label` (n,)."""
+        """`input_ids`, `token_type_ids`, `attention_mask`, `labels` (n, width), `next_sentence_label` (n,).
+
+        A label of -100 stands for nothing to predict: a token that is not masked, an example without a second segment.
+        """
         attention = batch["attention_mask"]
         outputs = self.model.bert(
             input_ids=batch["input_ids"],
@@ -74,7 +75,7 @@ class PretrainingObjective(nn.Module):
             mlm_right=(scores.argmax(-1) == wanted).sum(),
             nsp_right=(relation.argmax(-1) == follows).sum(),
             masked=places.sum(),
-            examples=len(labels),
+            pairs=(follows != IGNORED).sum(),
         )
 
 

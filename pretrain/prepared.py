@@ -1,8 +1,8 @@
 """An examples artifact, opened: token stores, plans, and the tokenizer that the ids belong to.
 
 train.*.bin  heldout.*.bin     token stores (pretrain.tokens)
-train-epoch-0.npy              the pair plan of the first epoch; later ones are drawn when they begin
-heldout.npy                    the pair plan that evaluations use
+train-epoch-0.npy              the plan of the first epoch; later ones are drawn when they begin (pretrain.plans)
+heldout.npy                    the plan that evaluations use
 tokenizer.json ...             so that ids cannot part from the vocabulary they were made with
 """
 
@@ -11,24 +11,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.artifact import Kind, Manifest, open_artifact, still_there
 from pretrain.batches import FrameIds
-from pretrain.nsp import PairPlan, draw_plan
+from pretrain.nsp import PairPlan
+from pretrain.plans import Plans, load_plan
 from pretrain.settings import ExamplesSettings
 from pretrain.tokens import TokenStore, open_store
 from tokenizer.wordpiece import FILES, load_tokenizer
 
 #: What the examples stage makes.
-EXAMPLES = Kind("examples", 1, "make examples")
+EXAMPLES = Kind("examples", 2, "make examples")
 
 
 @dataclass(frozen=True)
 class Prepared:
     """What training reads, opened at once: a folder that is replaced meanwhile cannot mix into a run.
 
-    `heldout` and `heldout_plan` (the same pairs at every evaluation) are None if the corpus was too small to hold
+    `heldout` and `heldout_plan` (the same examples at every evaluation) are None if the corpus was too small to hold
     documents out. `tokenizer_files` are the bytes of the tokenizer that the ids belong to.
     """
 
@@ -44,8 +43,11 @@ class Prepared:
     tokenizer_files: dict[str, bytes]
 
     def plan(self, epoch: int) -> PairPlan:
-        """The training pairs of an epoch."""
-        return self.first_plan if epoch == 0 else draw_plan(self.train, self.settings, epoch)
+        """The training examples of an epoch."""
+        repeated = self.settings.duplicate_epochs and epoch % self.settings.duplicate_epochs == 0
+        if epoch == 0 or repeated:
+            return self.first_plan
+        return Plans(self.folder, self.manifest.content, self.train, self.settings).plan(epoch)
 
 
 def open_prepared(folder: Path) -> Prepared:
@@ -68,12 +70,6 @@ def open_prepared(folder: Path) -> Prepared:
     )
     still_there(folder, manifest)
     return prepared
-
-
-def load_plan(path: Path) -> PairPlan:
-    """Map a saved plan into memory."""
-    plan: PairPlan = np.load(path, mmap_mode="r", allow_pickle=False)
-    return plan
 
 
 def train_plan_path(folder: Path) -> Path:

@@ -13,14 +13,21 @@ Positive = Annotated[int, Field(ge=1)]
 
 @dataclass(frozen=True, config=STRICT)
 class ExamplesSettings:
-    """How pairs of segments are drawn from documents."""
+    """How segments are drawn from documents."""
 
-    #: Tokens of an example, [CLS] and two [SEP] included.
+    #: Tokens of an example, special ones included.
     block_size: Annotated[int, Field(ge=8)]
-    #: Share of documents whose pairs are cut at a random shorter length, so that short inputs are known too.
+    #: What pairs of segments teach: `nsp`, whether B follows A; `sop`, whether they stand in their order; `none`: one
+    #: segment, masked language modelling alone.
+    objective: Literal["nsp", "sop", "none"]
+    #: Share of documents whose examples are cut at a random shorter length, so that short inputs are known too.
     short_seq_probability: Probability
-    #: Share of pairs whose second segment is from another document.
+    #: Share of pairs whose second segment is from another document (nsp), or comes before the first (sop).
     nsp_probability: Probability
+    #: What random second segments are uniform over: all `text`, or `documents` whatever their length, as in BERT.
+    random_segments: Literal["text", "documents"]
+    #: Epochs with examples of their own, after which the same come again (masks never do); 0: each has its own.
+    duplicate_epochs: Annotated[int, Field(ge=0)]
     seed: int
 
 
@@ -64,8 +71,17 @@ class TrainSettings:
     adam_epsilon: Annotated[float, Field(gt=0)]
     #: Gradients are scaled down to this norm; 0 leaves them.
     max_grad_norm: Annotated[float, Field(ge=0)]
-    #: Share of text tokens to predict, and of those: replaced by [MASK], by a random token; the rest is kept.
+    #: Whether a step takes examples of about one length (less padding), or of any.
+    group_by_length: bool
+    #: Share of text tokens to predict in the first step, and in the last one: in between it changes by the same amount
+    #: each step. Evaluations take the first.
     mlm_probability: Annotated[float, Field(gt=0, lt=1)]
+    mlm_probability_end: Annotated[float, Field(gt=0, lt=1)]
+    #: Whether the pieces of an eojeol are chosen together.
+    whole_word_mask: bool
+    #: Whether every example has just its share of tokens to predict, or about so many.
+    fixed_mask_count: bool
+    #: Of the tokens to predict: replaced by [MASK], by a random token; the rest is kept.
     mask_replace_prob: Probability
     random_replace_prob: Probability
     #: Steps between evaluations on held-out text, and examples of each.

@@ -4,29 +4,36 @@
     <split>.sentences.bin   int64 (sentences + 1,): where each sentence begins in ids
     <split>.documents.bin   int64 (documents + 1,): where each document begins in sentences
 
-All little-endian. Opening reads nothing; memory stays flat however large the corpus is.
+All little-endian. Opening reads nothing; memory stays flat however large the corpus is. While it is written,
+`<split>.json` says how far it has come, so that an interrupted call is gone on with.
 """
 
 from __future__ import annotations
 
+import json
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from corpora.document import Document
+from pipeline.artifact import write_atomic
 from pipeline.errors import InputError
 from pipeline.executor import HERE, Pool, ordered_map
-from pretrain.encode import Ids, encode_batch, id_type
+from pretrain.encode import Encoded, Ids, id_type
 
 #: Sentences encoded at once.
 _BATCH = 10_000
+#: Batches after which it is made sure that the files hold them: some 25 MB of text.
+_SURE = 20
+_ZERO = np.zeros(1, "<i8").tobytes()
 
 Number = TypeVar("Number", bound=np.generic)
 Offsets = NDArray[np.int64]
@@ -52,46 +59,94 @@ class TokenStore:
         return len(self.documents) - 1
 
 
+@dataclass(frozen=True)
+class _Written:
+    """How far a store has come: documents read, and what they gave."""
+
+    read: int = 0
+    tokens: int = 0
+    sentences: int = 0
+    documents: int = 0
+
+
 def write_store(
     documents: Iterable[Document],
-    tokenizer: Tokenizer,
+    encode: Callable[[list[str]], Encoded],
+    vocab_size: int,
     folder: Path,
     split: str,
     pool: Pool = HERE,
     progress: Callable[[float], None] = lambda sentences: None,
 ) -> TokenStore:
-    """Tokenise `documents` into `folder` and return the opened store, whose bytes do not depend on the pool.
+    """Tokenise `documents` by `encode` into `folder`; returns the opened store, whose bytes do not depend on the pool.
 
-    Empty sentences and documents are left out. A special token written out in a text ("[SEP]") is text here, not a
-    command.
+    Empty sentences and documents are left out. If an earlier call with the same documents was interrupted, however it
+    was, this one goes on where that one had last made sure of its files.
     """
-    encode = partial(encode_batch, tokenizer=tokenizer.to_str())
-    waiting: deque[list[int]] = deque()
+    kind, journal = id_type(vocab_size), folder / f"{split}.json"
+    written = _resumed(folder, split, kind, journal)
+    read_before = written.read
+    waiting: deque[tuple[list[int], int]] = deque()
 
     def texts() -> Iterator[list[str]]:
-        for sentences_of_batch, sizes in _batches(documents):
-            waiting.append(sizes)
+        read = read_before
+        for sentences_of_batch, sizes, taken in _batches(islice(documents, read_before, None)):
+            read += taken
+            waiting.append((sizes, read))
             yield sentences_of_batch
 
-    ends_of_sentences = np.zeros(1, "<i8")
-    sentences_so_far = 0
-    paths = [folder / f"{split}.{part}.bin" for part in ("ids", "sentences", "documents")]
-    with paths[0].open("wb") as ids, paths[1].open("wb") as sentences, paths[2].open("wb") as documents_out:
-        sentences.write(ends_of_sentences.tobytes())
-        documents_out.write(np.zeros(1, "<i8").tobytes())
-        for encoded in ordered_map(pool, encode, texts()):
-            sizes, lengths = waiting.popleft(), encoded.lengths
-            ids.write(encoded.ids.tobytes())
+    with ExitStack() as stack:
+        ids, sentences, ends = (stack.enter_context(path.open("ab")) for path in store_files(folder, split))
+        for offsets in (sentences, ends):
+            if not offsets.tell():
+                offsets.write(_ZERO)
+        for number, encoded in enumerate(ordered_map(pool, encode, texts()), 1):
+            (sizes, read), lengths = waiting.popleft(), encoded.lengths
+            ids.write(encoded.ids.astype(kind, copy=False).tobytes())
             filled = np.add.reduceat(lengths > 0, np.cumsum([0, *sizes[:-1]]))
-            ends = ends_of_sentences[-1] + np.cumsum(lengths[lengths > 0])
-            sentences.write(ends.astype("<i8").tobytes())
-            ends_of_documents = sentences_so_far + np.cumsum(filled[filled > 0])
-            documents_out.write(ends_of_documents.astype("<i8").tobytes())
-            if len(ends):
-                ends_of_sentences = ends
-                sentences_so_far = int(ends_of_documents[-1])
+            of_sentences = written.tokens + np.cumsum(lengths[lengths > 0])
+            of_documents = written.sentences + np.cumsum(filled[filled > 0])
+            sentences.write(of_sentences.astype("<i8").tobytes())
+            ends.write(of_documents.astype("<i8").tobytes())
+            written = _Written(
+                read,
+                written.tokens + int(lengths.sum()),
+                written.sentences + len(of_sentences),
+                written.documents + len(of_documents),
+            )
+            if number % _SURE == 0:
+                _make_sure(written, journal, ids, sentences, ends)
             progress(len(lengths))
-    return open_store(folder, split, tokenizer.get_vocab_size())
+        _make_sure(written, journal, ids, sentences, ends)
+    return open_store(folder, split, vocab_size)
+
+
+def _make_sure(written: _Written, journal: Path, *streams: IO[bytes]) -> None:
+    """Note how far the files have come when the disk itself holds them."""
+    for stream in streams:
+        stream.flush()
+        os.fsync(stream.fileno())
+    write_atomic(journal, json.dumps(asdict(written)) + "\n")
+
+
+def _resumed(folder: Path, split: str, kind: np.dtype[Any], journal: Path) -> _Written:
+    """How far an interrupted call came; its files are cut back to that."""
+    try:
+        written = _Written(**json.loads(journal.read_text("utf-8")))
+        sizes = written.tokens * kind.itemsize, 8 * (written.sentences + 1), 8 * (written.documents + 1)
+        if any(path.stat().st_size < size for path, size in zip(store_files(folder, split), sizes, strict=True)):
+            raise ValueError
+    except (OSError, ValueError, TypeError):
+        written, sizes = _Written(), (0, 0, 0)
+    for path, size in zip(store_files(folder, split), sizes, strict=True):
+        path.touch()
+        os.truncate(path, size)
+    return written
+
+
+def store_files(folder: Path, split: str) -> list[Path]:
+    """The files of a store: ids, offsets of sentences, offsets of documents."""
+    return [folder / f"{split}.{part}.bin" for part in ("ids", "sentences", "documents")]
 
 
 def open_store(folder: Path, split: str, vocab_size: int, inode: int | None = None) -> TokenStore:
@@ -115,17 +170,19 @@ def _map(path: Path, kind: np.dtype[Number]) -> NDArray[Number]:
     return mapped
 
 
-def _batches(documents: Iterable[Document]) -> Iterable[tuple[list[str], list[int]]]:
-    """Whole documents together, about `_BATCH` sentences at a time: their sentences, and how many each has."""
+def _batches(documents: Iterable[Document]) -> Iterator[tuple[list[str], list[int], int]]:
+    """Whole documents together, about `_BATCH` sentences at a time: their sentences, how many each has, and how many
+    documents were read."""
     texts: list[str] = []
     sizes: list[int] = []
+    read = 0
     for document in documents:
-        if not document:
-            continue
-        texts.extend(document)
-        sizes.append(len(document))
+        read += 1
+        if document:
+            texts.extend(document)
+            sizes.append(len(document))
         if len(texts) >= _BATCH:
-            yield texts, sizes
-            texts, sizes = [], []
+            yield texts, sizes, read
+            texts, sizes, read = [], [], 0
     if texts:
-        yield texts, sizes
+        yield texts, sizes, read

@@ -27,14 +27,18 @@ from pipeline.errors import InputError
 from pipeline.recipe import Recipe, as_table
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
 from pretrain.checkpoint import MODEL, latest_checkpoint
-from pretrain.dataset import Share
-from pretrain.loop import Outcome, Run, Schedule, fit
+from pretrain.dataset import Share, pinned
+from pretrain.loop import Outcome, Run, fit
 from pretrain.masking import PairMaskingCollator
 from pretrain.metrics import METRICS, plot_losses, read_metrics
 from pretrain.model import PretrainingObjective, bert_config, new_model
 from pretrain.prepared import EXAMPLES, Prepared, open_prepared
 from pretrain.rundir import PRETRAIN, alone_in, claim
+from pretrain.schedule import Schedule
 from pretrain.settings import ModelSettings, TrainSettings
+
+#: What is measured on held-out text, and how it is told.
+_MEASURES = {"mlm_loss": ".3f", "mlm_accuracy": ".1%", "nsp_loss": ".3f", "nsp_accuracy": ".1%"}
 
 
 def main(argv: list[str] | None) -> None:
@@ -51,7 +55,15 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument(
         "--micro-batch", type=positive, help="examples on a device at once (default: all of a step's share)"
     )
-    parser.add_argument("--workers", type=positive, help="processes that make batches (default: the training process)")
+    parser.add_argument("--workers", type=positive, default=1, help="threads that make batches ahead (default: 1)")
+    parser.add_argument(
+        "--pad-to-multiple-of",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="pad batches on to a multiple of N tokens; the block's size gives them all one shape, as a compiled model "
+        "wants it (default: pad to the longest)",
+    )
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     folder = artifact_folder(arguments, PRETRAIN.stage, recipe)
@@ -86,7 +98,8 @@ def pretrain(
     checkpoint = latest_checkpoint(folder / "checkpoints")
     if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
-    run = Run(folder, prepared, PretrainingObjective(model), settings, schedule, collator, accelerator, share)
+    objective, multiple = PretrainingObjective(model), min(arguments.pad_to_multiple_of, prepared.settings.block_size)
+    run = Run(folder, prepared, objective, settings, schedule, collator, accelerator, share, multiple)
     try:
         outcome = fit(run, checkpoint)
     except torch.OutOfMemoryError:
@@ -125,6 +138,9 @@ def _collator(prepared: Prepared, settings: TrainSettings) -> PairMaskingCollato
         mlm_probability=settings.mlm_probability,
         mask_replace_prob=settings.mask_replace_prob,
         random_replace_prob=settings.random_replace_prob,
+        whole_word_mask=settings.whole_word_mask,
+        fixed=settings.fixed_mask_count,
+        empty=pinned,
     )
 
 
@@ -150,13 +166,14 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
         **(outcome.held_out.as_dict("held_out_") if outcome.held_out else {}),
     }
     seal(run.folder, key, figures)
-    forms = {"mlm_loss": ".3f", "mlm_accuracy": ".1%", "nsp_loss": ".3f", "nsp_accuracy": ".1%"}
+    measured = {name: form for name, form in _MEASURES.items() if f"held_out_{name}" in figures}
     rows = [
-        (name, *(format(figures[f"{prefix}_{measure}"], form) for measure, form in forms.items()))
+        (name, *(format(figures[f"{prefix}_{measure}"], form) for measure, form in measured.items()))
         for name, prefix in (("start", "start"), ("end", "held_out"))
         if f"{prefix}_mlm_loss" in figures
     ]
-    columns = ("held out", "MLM loss", "MLM accuracy", "NSP loss", "NSP accuracy")
+    pair = run.prepared.settings.objective
+    columns = ("held out", *(f"{name.replace('nsp', pair)}".replace("_", " ") for name in measured))
     if rows:
         table(f"pretrain -> {run.folder}", columns, rows)
     say(f"  {outcome.tokens_per_second:,.0f} tokens/s; losses drawn in {plot}")
@@ -175,7 +192,7 @@ def _share(settings: TrainSettings, accelerator: Accelerator, arguments: argpars
     if settings.batch_size < processes:
         raise InputError(f"train.batch_size {settings.batch_size} is less than the {processes} processes")
     largest = -(-settings.batch_size // processes)
-    return Share(accelerator.process_index, processes, arguments.micro_batch or largest, arguments.workers or 0)
+    return Share(accelerator.process_index, processes, arguments.micro_batch or largest, arguments.workers)
 
 
 def _accelerator(arguments: argparse.Namespace) -> Accelerator:

@@ -54,7 +54,15 @@ TOKENIZER = TokenizerSettings(
     coverage=EVERY_CHARACTER,
     gates=Gates(max_unknown=1.0, min_josa=0.0),
 )
-EXAMPLES = ExamplesSettings(block_size=32, short_seq_probability=0.1, nsp_probability=0.5, seed=0)
+EXAMPLES = ExamplesSettings(
+    block_size=32,
+    objective="nsp",
+    short_seq_probability=0.1,
+    nsp_probability=0.5,
+    random_segments="text",
+    duplicate_epochs=0,
+    seed=0,
+)
 
 
 def sources(*names: object, settings: CorpusSettings = CORPUS) -> list[Source]:

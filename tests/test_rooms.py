@@ -25,8 +25,14 @@ WITHOUT_TORCH = {
     "pretrain.nsp",
     "pretrain.draws",
     "pretrain.batches",
+    "pretrain.encode",
     "pretrain.examples",
+    "pretrain.masks",
+    "pretrain.plans",
     "pretrain.prepared",
+    "pretrain.report",
+    "pretrain.schedule",
+    "pretrain.show",
     "pretrain.settings",
 }
 #: What is handed on is loaded there as those will load it who get it.

@@ -40,9 +40,29 @@ def test_evenness() -> None:
     assert abs(np.corrcoef(numbers[:, :-1].ravel(), numbers[:, 1:].ravel())[0, 1]) < 0.015, "neighbouring draws"
 
 
+@given(u64, st.integers(1, 300))
+def test_a_permutation_of_any_size(key: int, size: int) -> None:
+    order = draws.permuted(np.uint64(key), size, np.arange(size))
+    assert sorted(order.tolist()) == list(range(size))
+
+
 def test_permutation() -> None:
-    key = draws.stream(3, 1)
-    order = draws.permutation(key, 1000)
-    assert sorted(order.tolist()) == list(range(1000))
-    assert (draws.permutation(key, 1000) == order).all()
-    assert not (draws.permutation(draws.stream(3, 2), 1000) == order).all()
+    key, all_of_them = draws.stream(3, 1), np.arange(1000)
+    order = draws.permuted(key, 1000, all_of_them)
+    assert draws.permuted(key, 1000, np.array([7, 999, 7])).tolist() == order[[7, 999, 7]].tolist(), "each by itself"
+    assert not (draws.permuted(draws.stream(3, 2), 1000, all_of_them) == order).all()
+    large = draws.permuted(key, 2**40 + 1, np.arange(1000) * 2**30)
+    assert len(set(large.tolist())) == 1000 and large.max() > 2**39, "never held"
+
+
+def test_a_permutation_is_even() -> None:
+    """Each place gets each element as often, neighbours part, and two places are as good as independent."""
+    size, tries = 20, 20_000
+    orders = np.array([draws.permuted(draws.stream(seed, 5), size, np.arange(size)) for seed in range(tries)])
+    for place in (0, 1, size - 1):
+        counts = np.bincount(orders[:, place], minlength=size)
+        assert ((counts - tries / size) ** 2 / (tries / size)).sum() < 43.8, "19 degrees of freedom, one in a thousand"
+    pairs = np.bincount(orders[:, 3] * size + orders[:, 4], minlength=size**2)
+    expected = tries / (size * (size - 1))
+    assert ((pairs[pairs > 0] - expected) ** 2 / expected).sum() < 470, "379 degrees of freedom, one in a thousand"
+    assert abs(np.corrcoef(orders[:, :-1].ravel(), orders[:, 1:].ravel())[0, 1] + 1 / (size - 1)) < 0.005

@@ -11,7 +11,7 @@ from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
 from pipeline.executor import Workers
 from pretrain.examples import build_examples
-from pretrain.nsp import draw_plan
+from pretrain.nsp import draw_plan, lengths_of
 from pretrain.prepared import open_prepared
 from tests.conftest import CORPUS, EXAMPLES, TOKENIZER, sources
 from tokenizer.train import train_tokenizer
@@ -22,9 +22,9 @@ def test_figures_and_what_lies_there(sample_examples: Path) -> None:
     assert manifest is not None
     prepared = open_prepared(sample_examples)
     figures, plan = manifest.figures, prepared.plan(0)
-    assert figures["block_size"] == 32 and figures["pairs"] == len(plan) > 1000
+    assert figures["block_size"] == 32 and figures["examples"] == len(plan) > 1000
     assert figures["tokens"] == {"train": len(prepared.train.ids), "heldout": len(prepared.heldout.ids)}
-    lengths = plan["a_len"] + plan["b_len"] + 3
+    lengths = lengths_of(plan)
     assert figures["mean_length"] == pytest.approx(lengths.mean(), abs=0.01) and lengths.max() == 32
     text = (sample_examples / "examples.txt").read_text("utf-8")
     assert text.count("[CLS]") == 20 and text.count("[SEP]") == 40
@@ -74,7 +74,7 @@ def test_one_document_is_told_and_the_earlier_artifact_stands(write, tmp_path: P
     assert read_manifest(tmp_path / "examples") == before
     alone = dataclasses.replace(EXAMPLES, nsp_probability=0.0)
     manifest, built = build_examples(tmp_path / "corpus", tmp_path / "tokenizer", alone, tmp_path / "examples")
-    assert built and manifest.figures["random_share"] == 0.0 and open_prepared(tmp_path / "examples").heldout is None
+    assert built and manifest.figures["other_share"] == 0.0 and open_prepared(tmp_path / "examples").heldout is None
 
 
 def test_documents_of_one_sentence(write, tmp_path: Path) -> None:
@@ -84,7 +84,8 @@ def test_documents_of_one_sentence(write, tmp_path: Path) -> None:
     train_tokenizer(tmp_path / "corpus", settings, tmp_path / "tokenizer", Workers())
     manifest, _ = build_examples(tmp_path / "corpus", tmp_path / "tokenizer", EXAMPLES, tmp_path / "examples")
     train = read_manifest(tmp_path / "corpus").figures["train"]["documents"]
-    assert manifest.figures["pairs"] == train and manifest.figures["random_share"] == 1.0
+    assert manifest.figures["examples"] == train and manifest.figures["other_share"] == 1.0
+    assert manifest.figures["single_share"] == 1.0 and "100.00%" in (tmp_path / "examples" / "report.md").read_text()
 
 
 def test_absent_inputs_name_the_command(tmp_path: Path, sample_corpus: Path) -> None:

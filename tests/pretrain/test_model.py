@@ -7,7 +7,7 @@ import torch
 from transformers import BertForPreTraining
 
 from pipeline.errors import InputError
-from pretrain.masking import IGNORED
+from pretrain.masks import IGNORED
 from pretrain.model import PretrainingObjective, bert_config, new_model
 from pretrain.optim import learning_rate, make_optimizer
 from pretrain.settings import ModelSettings, TrainSettings
@@ -34,7 +34,11 @@ TRAIN = TrainSettings(
     adam_beta2=0.98,
     adam_epsilon=1e-6,
     max_grad_norm=1.0,
+    group_by_length=False,
     mlm_probability=0.15,
+    mlm_probability_end=0.15,
+    whole_word_mask=False,
+    fixed_mask_count=False,
     mask_replace_prob=0.8,
     random_replace_prob=0.1,
     eval_every=10,
@@ -73,7 +77,7 @@ def test_losses_and_gradients_are_the_stock_ones(model: BertForPreTraining, batc
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
     sums = PretrainingObjective(model)(batch)
-    loss = sums.mlm_loss / sums.masked + sums.nsp_loss / sums.examples
+    loss = sums.mlm_loss / sums.masked + sums.nsp_loss / sums.pairs
     loss.backward()
     torch.testing.assert_close(loss, stock.loss, rtol=1e-5, atol=1e-6)
     for name, parameter in model.named_parameters():
@@ -81,7 +85,7 @@ def test_losses_and_gradients_are_the_stock_ones(model: BertForPreTraining, batc
     right = stock.prediction_logits.argmax(-1) == batch["labels"]
     assert int(sums.mlm_right) == int(right.sum())
     assert int(sums.nsp_right) == int((stock.seq_relationship_logits.argmax(-1) == batch["next_sentence_label"]).sum())
-    assert int(sums.masked) == int((batch["labels"] != IGNORED).sum()) and sums.examples == 6
+    assert int(sums.masked) == int((batch["labels"] != IGNORED).sum()) and sums.pairs == 6
 
 
 def test_parts_of_a_batch_add_up_to_the_whole(model: BertForPreTraining, batch) -> None:
