@@ -8,7 +8,9 @@ tokenizer's model: through the whole tokenizer each costs ten times as much. Tes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
@@ -48,6 +50,7 @@ class Encoder:
         self._tokenizer = tokenizer
         self._model = tokenizer.model
         self._kind = id_type(tokenizer.get_vocab_size())
+        self._code = self._kind.char
         self._known: dict[str, bytes] = {}
         self._older: dict[str, bytes] = {}
 
@@ -59,36 +62,34 @@ class Encoder:
             if not _PLAIN(parts[0]):
                 parts[0] = _FIRST + parts[0]
         eojeols = list(chain.from_iterable(divided))
-        self._learn(dict.fromkeys(eojeols))
+        self._learn(set(eojeols))
         spelled = list(map(self._known.__getitem__, eojeols))
         sizes = np.fromiter(map(len, spelled), np.int64, len(spelled)) // self._kind.itemsize
         counts = np.fromiter(map(len, divided), np.int64, len(divided))
         lengths = np.add.reduceat(sizes, np.cumsum(counts) - counts) if len(sizes) else np.zeros(0, np.int64)
         return Encoded(np.frombuffer(b"".join(spelled), self._kind), lengths)
 
-    def _learn(self, eojeols: Iterable[str]) -> None:
+    def _learn(self, eojeols: AbstractSet[str]) -> None:
         if len(self._known) > REMEMBERED:
             self._older, self._known = self._known, {}
-        known, older = self._known, self._older
+        known, older, tokenize = self._known, self._older, self._model.tokenize
+        new = eojeols - known.keys()
+        for eojeol in new & older.keys():
+            known[eojeol] = older[eojeol]
         words = isinstance(self._model, models.WordPiece)
         others = []
-        for eojeol in eojeols:
-            if eojeol in known:
-                continue
-            if eojeol in older:
-                known[eojeol] = older[eojeol]
-            elif _PLAIN(eojeol):
+        for eojeol in new - older.keys():
+            if _PLAIN(eojeol):
                 # The other models take an eojeol whole, with the sign of its beginning.
                 parts = _WORDS(eojeol) if words else ["▁" + eojeol]
-                ids = [piece.id for part in parts for piece in self._model.tokenize(part)]
-                known[eojeol] = np.array(ids, self._kind).tobytes()
+                known[eojeol] = array(self._code, [piece.id for part in parts for piece in tokenize(part)]).tobytes()
             else:
                 others.append(eojeol)
         # In a sentence a space stands before all but the first.
         texts = [eojeol[1:] if eojeol.startswith(_FIRST) else " " + eojeol for eojeol in others]
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         for eojeol, encoding in zip(others, encodings, strict=True):
-            known[eojeol] = np.array(encoding.ids, self._kind).tobytes()
+            known[eojeol] = array(self._code, encoding.ids).tobytes()
 
 
 def id_type(vocab_size: int) -> np.dtype[np.unsignedinteger]:

@@ -1,20 +1,30 @@
 """The examples stage: built once, rebuilt for exactly what it depends on, refused when it cannot be."""
 
 import dataclasses
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
 from corpora.build import build_corpus
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
 from pipeline.executor import Workers
-from pretrain.examples import build_examples
+from pipeline.recipe import load_recipe
+from pretrain import report
+from pretrain.dataset import PairDataset
+from pretrain.examples import build_examples, main
+from pretrain.masking import PairMaskingCollator
 from pretrain.nsp import draw_plan, lengths_of
 from pretrain.prepared import open_prepared
+from pretrain.schedule import Schedule, mask_key
+from pretrain.settings import TrainSettings
 from tests.conftest import CORPUS, EXAMPLES, TOKENIZER, sources
 from tokenizer.train import train_tokenizer
+from tokenizer.wordpiece import load_tokenizer, vocabulary_of
 
 
 def test_figures_and_what_lies_there(sample_examples: Path) -> None:
@@ -41,6 +51,10 @@ def test_rebuilt_for_exactly_what_it_depends_on(write, tmp_path: Path) -> None:
     folders = {name: tmp_path / name for name in ("corpus", "tokenizer", "examples")}
     settings = dataclasses.replace(TOKENIZER, vocab_size=256)
 
+    def tokens() -> tuple[int, bytes]:
+        path = folders["examples"] / "train.ids.bin"
+        return path.stat().st_ino, path.read_bytes()
+
     def run(source: str, tokenizer=settings, examples=EXAMPLES) -> list[bool]:
         corpus = build_corpus(sources(write("a.txt", source)), CORPUS, folders["corpus"], Workers())[1]
         vocabulary = train_tokenizer(folders["corpus"], tokenizer, folders["tokenizer"], Workers())[1]
@@ -57,7 +71,159 @@ def test_rebuilt_for_exactly_what_it_depends_on(write, tmp_path: Path) -> None:
     )
     assert run(text, tokenizer=dataclasses.replace(settings, unused=90)) == [False, True, True]
     assert run(text, examples=dataclasses.replace(EXAMPLES, seed=1)) == [False, True, True]
-    assert run(text, examples=dataclasses.replace(EXAMPLES, nsp_probability=0.4)) == [False, False, True]
+    kept = tokens()
+    for changes in ({"nsp_probability": 0.4}, {"seed": 2}, {"block_size": 16}, {"objective": "none"}):
+        assert run(text, examples=dataclasses.replace(EXAMPLES, **changes)) == [False, False, True]
+        assert tokens() == kept, "the same file: only the plan is drawn anew"
+        prepared = open_prepared(folders["examples"])
+        expected = draw_plan(prepared.train, dataclasses.replace(EXAMPLES, **changes), 0)
+        assert np.array_equal(prepared.plan(0), expected)
+    assert run(text.replace("문서 8의", "문서 8은")) == [True, True, True] and tokens() != kept
+
+
+def test_a_plan_is_kept_for_those_who_come_later(sample_examples: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "examples"
+    shutil.copytree(sample_examples, folder)
+    first = open_prepared(folder).plan(1)
+    place = next(tmp_path.glob(".examples.plans/*/00001"))
+    drawn = place.stat().st_ino
+    assert isinstance(first, np.memmap) and not first.flags.writeable
+    assert np.array_equal(first, draw_plan(open_prepared(folder).train, EXAMPLES, 1))
+    assert np.array_equal(open_prepared(folder).plan(1), first) and place.stat().st_ino == drawn
+    for epoch in (2, 3, 4):
+        open_prepared(folder).plan(epoch)
+    assert sorted(path.name for path in place.parent.iterdir() if path.name.isdigit()) == ["00003", "00004"]
+    again = open_prepared(folder).plan(1)
+    assert np.array_equal(again, first), "the first one is mapped still, though its file is gone"
+
+
+def test_duplicate_epochs_take_the_plans_there_are(sample_corpus, sample_tokenizer, tmp_path: Path) -> None:
+    settings = dataclasses.replace(EXAMPLES, duplicate_epochs=2)
+    build_examples(sample_corpus, sample_tokenizer, settings, tmp_path / "examples")
+    prepared = open_prepared(tmp_path / "examples")
+    plans = [prepared.plan(epoch) for epoch in range(4)]
+    assert np.array_equal(plans[0], plans[2]) and np.array_equal(plans[1], plans[3])
+    assert not np.array_equal(plans[0], plans[1])
+    assert [path.name for path in tmp_path.glob(".examples.plans/*/0*")] == ["00001"]
+
+
+FILES = ["train.ids.bin", "train.sentences.bin", "train.documents.bin", "heldout.ids.bin", "train-epoch-0.npy"]
+
+
+@pytest.mark.parametrize("name", [*FILES, "heldout.npy", "tokenizer.json"])
+def test_a_damaged_file_is_named(sample_examples: Path, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "examples"
+    shutil.copytree(sample_examples, folder)
+    damage(folder / name)
+    with pytest.raises(InputError, match=re.escape(name)):
+        open_prepared(folder)
+
+
+def test_a_damaged_plan_is_named(sample_examples: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "examples"
+    shutil.copytree(sample_examples, folder)
+    open_prepared(folder).plan(1)
+    damage(next(tmp_path.glob(".examples.plans/*/00001")) / "plan.npy")
+    with pytest.raises(InputError, match=r"00001/plan\.npy was changed"):
+        open_prepared(folder).plan(1)
+
+
+def test_damaged_examples_are_made_anew(sample_corpus, sample_tokenizer, sample_examples: Path, tmp_path: Path) -> None:
+    """Their tokens are not handed on to examples with another seed."""
+    folder = tmp_path / "examples"
+    shutil.copytree(sample_examples, folder)
+    damage(folder / "train.ids.bin")
+    build_examples(sample_corpus, sample_tokenizer, dataclasses.replace(EXAMPLES, seed=5), folder)
+    assert np.array_equal(open_prepared(folder).train.ids, open_prepared(sample_examples).train.ids)
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("objective", ["nsp", "sop", "none"])
+def test_the_report_tells_what_the_plan_is(sample_corpus, sample_tokenizer, tmp_path: Path, objective: str) -> None:
+    settings = dataclasses.replace(EXAMPLES, objective=objective)
+    figures = build_examples(sample_corpus, sample_tokenizer, settings, tmp_path / "examples")[0].figures
+    prepared = open_prepared(tmp_path / "examples")
+    plan, store = prepared.plan(0), prepared.train
+    used = {
+        place
+        for row in plan
+        for start, length in (("a_start", "a_len"), ("b_start", "b_len"))
+        for place in range(row[start], row[start] + row[length])
+    }
+    lengths = lengths_of(plan)
+    assert figures["used_share"] == pytest.approx(len(used) / len(store.ids), abs=1e-5) and figures["used_share"] > 0.5
+    assert figures["padding_share"] == pytest.approx(1 - lengths.mean() / 32, abs=1e-5)
+    assert figures["full_share"] == pytest.approx((lengths == 32).mean(), abs=1e-5)
+    assert figures["other_share"] == pytest.approx(0.0 if objective == "none" else 0.5, abs=0.005)
+    bars = dict(figures["lengths"])
+    assert sum(bars.values()) == len(plan) and bars[32] == ((lengths > 30) & (lengths <= 32)).sum()
+    page = (tmp_path / "examples" / "report.md").read_text("utf-8")
+    assert f"{len(plan):,}" in page and ("another document" in page) == (objective == "nsp")
+    assert f"{figures['used_share']:.2%}" in page and page.count("█") >= 40
+
+
+def test_used_tokens_are_counted_in_windows(sample_examples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = open_prepared(sample_examples)
+    expected = report.used_tokens(prepared.train, prepared.plan(0))
+    for window in (1000, len(prepared.train.ids) - 1, len(prepared.train.ids)):
+        monkeypatch.setattr(report, "_WINDOW", window)
+        assert report.used_tokens(prepared.train, prepared.plan(0)) == expected
+
+
+def stage(corpus: Path, tokenizer: Path, root: Path, *flags: str) -> list[str]:
+    (root / "examples").mkdir(exist_ok=True)
+    examples = [f"examples.{name}={value}" for name, value in dataclasses.asdict(EXAMPLES).items()]
+    inputs = ["--from-corpus", str(corpus), "--from-tokenizer", str(tokenizer), "--artifacts", str(root), "--name", "t"]
+    return [*inputs, *flags, "--workers", "1", "--set", *examples, "train.batch_size=8", "train.max_steps=1000"]
+
+
+def test_examples_are_shown(
+    sample_corpus, sample_tokenizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(stage(sample_corpus, sample_tokenizer, tmp_path, "--show", "5"))
+    shown = capsys.readouterr().out
+    assert shown.count("[CLS]") == 5 and shown.count("[SEP]") == 10 and "\x1b" not in shown
+    assert "[MASK]{" in shown and ("B follows A" in shown or "B is random" in shown)
+
+
+@pytest.mark.parametrize("step", [1, 170, 1000])
+def test_any_step_is_shown_as_it_is_trained_on(
+    sample_corpus, sample_tokenizer, tmp_path: Path, capsys: pytest.CaptureFixture[str], step: int
+) -> None:
+    """The printed pieces are those of the batch that the training loop makes for that step."""
+    arguments = stage(sample_corpus, sample_tokenizer, tmp_path, "--which", str(step))
+    main(arguments)
+    shown = capsys.readouterr().out
+    prepared = open_prepared(tmp_path / "examples" / "t")
+    settings = load_recipe("sample", ["train.batch_size=8", "train.max_steps=1000"]).section("train", TrainSettings)
+    schedule = Schedule.plan(settings, len(prepared.plan(0)))
+    epoch, place = divmod(step - 1, schedule.steps_per_epoch)
+    plan = prepared.plan(epoch)
+    dataset = PairDataset(prepared.train, plan, prepared.frame, mask_key(settings, epoch))
+    batch = PairMaskingCollator(AutoTokenizer.from_pretrained(prepared.folder))(
+        dataset.__getitems__(schedule.order(plan, 32, settings, epoch).rows(place))
+    )
+    names = vocabulary_of(load_tokenizer(prepared.folder))
+    lines = [line for line in shown.splitlines() if line.startswith("[CLS]")]
+    assert len(lines) == 8 and f"epoch {epoch + 1}, batch {place + 1}" in shown
+    for row, line in enumerate(lines):
+        length = int(batch["attention_mask"][row].sum())
+        ids, labels = batch["input_ids"][row, :length].tolist(), batch["labels"][row, :length].tolist()
+        pieces = [
+            names[now] if was == -100 else f"{names[now]}{{{'=' if now == was else names[was]}}}"
+            for now, was in zip(ids, labels, strict=True)
+        ]
+        assert line.split() == pieces
+
+
+def test_a_step_that_there_is_not(sample_corpus, sample_tokenizer, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--which 1001: a run with these settings has 1,000 steps"):
+        main(stage(sample_corpus, sample_tokenizer, tmp_path, "--which", "1001"))
 
 
 def test_one_document_is_told_and_the_earlier_artifact_stands(write, tmp_path: Path) -> None:
