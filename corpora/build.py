@@ -25,10 +25,11 @@ from corpora.report import FileRecord, attribution, report
 from corpora.settings import CorpusSettings
 from corpora.sources.names import SAMPLE, Source, find_sources
 from corpora.sources.reading import Reading
-from pipeline.artifact import Figures, Manifest, build, hash_file
+from pipeline.artifact import Figures, Manifest, build
 from pipeline.console import progress, say, table, warn
 from pipeline.errors import InputError
 from pipeline.executor import Workers, worker_pool
+from pipeline.files import hash_file
 from pipeline.recipe import as_table
 from pipeline.stage import artifact_folder, read_recipe, read_workers, run_stage, stage_parser, workers_flags
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from finetune.settings import FinetuneSettings
 from finetune.tasks import Files
-from pipeline.artifact import Key, hash_file, read_manifest
+from pipeline.artifact import Key, read_manifest
 from pipeline.errors import InputError
+from pipeline.files import hash_file
 from pipeline.recipe import as_table
 from pretrain.folder import model_files
 

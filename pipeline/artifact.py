@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import resource
 import shutil
 import sys
@@ -28,6 +27,7 @@ from typing import Any
 from filelock import FileLock
 
 from pipeline.errors import InputError
+from pipeline.files import changed_files, flush, hash_file, write_atomic
 
 MANIFEST = "manifest.json"
 Figures = dict[str, Any]
@@ -89,12 +89,6 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def hash_file(path: Path) -> str:
-    """sha256 of a file's bytes, read in blocks."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a finished artifact, None if there is none; a damaged one raises InputError naming the file."""
     path = folder / MANIFEST
@@ -118,7 +112,8 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def open_artifact(folder: Path, kind: Kind) -> Manifest:
-    """The manifest of a finished artifact that a later stage is about to read, every file checked by its sha256.
+    """The manifest of a finished artifact that a later stage is about to read, its files checked by their sha256 (large
+    ones once, and again when they were written to).
 
     Raises InputError if the folder is absent, of another stage or an older format, or if a file was changed.
     """
@@ -132,9 +127,8 @@ def open_artifact(folder: Path, kind: Kind) -> Manifest:
             f"{folder} has format {manifest.format}, this version reads {kind.format}: "
             f"make it anew with `{kind.command}`"
         )
-    for name, record in manifest.files.items():
-        if hash_file(folder / name) != record["sha256"]:
-            raise InputError(f"{folder / name} was changed after it was written; delete {folder} and build it again")
+    for name in changed_files(folder, {name: record["sha256"] for name, record in manifest.files.items()}):
+        raise InputError(f"{folder / name} was changed after it was written; delete {folder} and build it again")
     return manifest
 
 
@@ -199,12 +193,6 @@ def seal(folder: Path, key: Key, figures: Figures) -> Manifest:
     return manifest
 
 
-def flush(path: Path) -> None:
-    """Have the disk itself hold what was written to a file."""
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
-
-
 def peak_memory_mb() -> int:
     """The most memory held so far, in million bytes: by this process, and by the largest of its finished workers."""
     unit = 1 if sys.platform == "darwin" else 1024
@@ -213,16 +201,6 @@ def peak_memory_mb() -> int:
         * unit
         // 10**6
     )
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write a small file so that readers see the old or the new bytes, never half of them."""
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
 
 
 def differences(old: Key, new: Key) -> list[str]:

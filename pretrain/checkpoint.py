@@ -19,8 +19,8 @@ import torch
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import Tensor, nn
 
-from pipeline.artifact import flush, hash_file, write_atomic
 from pipeline.console import warn
+from pipeline.files import flush, hash_file, write_atomic
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 _MOMENTS = ("exp_avg", "exp_avg_sq")

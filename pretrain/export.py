@@ -17,8 +17,9 @@ import transformers
 from safetensors.torch import load_model
 from transformers import BertConfig, BertForPreTraining
 
-from pipeline.artifact import Figures, Kind, Manifest, build, hash_file, open_artifact
+from pipeline.artifact import Figures, Kind, Manifest, build, open_artifact
 from pipeline.console import say
+from pipeline.files import hash_file
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
 from pretrain.checkpoint import MODEL
 from pretrain.rundir import PRETRAIN

@@ -156,13 +156,22 @@ def _choose(draws, words, wanted, chosen):  # type: ignore[no-untyped-def]  # no
             firsts[found], sizes[found] = place, 0
         sizes[found] += 1
     of_words = draws[firsts]
-    left = wanted
-    order = np.argsort(of_words)
-    for number in order:
-        if sizes[number] <= left:
-            left -= sizes[number]
-            chosen[firsts[number] : firsts[number] + sizes[number]] = True
-        if left == 0:
-            return
+    # The smallest draws are looked for among those below a bound, which is raised if they were too few: sorting all
+    # made masking take more than twice as long.
+    bound = 2.0 * wanted / max(len(draws), 1)
+    while True:
+        below_it = np.flatnonzero(of_words < bound)
+        left = wanted
+        for number in below_it[np.argsort(of_words[below_it])]:
+            if sizes[number] <= left:
+                left -= sizes[number]
+                chosen[firsts[number] : firsts[number] + sizes[number]] = True
+            if left == 0:
+                return
+        if len(below_it) == words:
+            break
+        chosen[:] = False
+        bound *= 2.0
     if left == wanted and words:  # every word is longer than that: one has to be predicted
-        chosen[firsts[order[0]] : firsts[order[0]] + sizes[order[0]]] = True
+        number = np.argmin(of_words)
+        chosen[firsts[number] : firsts[number] + sizes[number]] = True

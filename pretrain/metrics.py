@@ -8,7 +8,7 @@ from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 
-from pipeline.artifact import write_atomic
+from pipeline.files import write_atomic
 
 METRICS = "metrics.jsonl"
 Record = dict[str, float]

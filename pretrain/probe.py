@@ -15,7 +15,7 @@ from pathlib import Path
 
 import transformers
 
-from pipeline.artifact import write_atomic
+from pipeline.files import write_atomic
 from pipeline.console import answer, table, warn
 from pipeline.errors import InputError
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.artifact import Key, Kind, differences, read_manifest, write_atomic
+from pipeline.artifact import Key, Kind, differences, read_manifest
 from pipeline.errors import InputError
+from pipeline.files import write_atomic
 
 #: What the pretrain stage makes.
 PRETRAIN = Kind("pretrain", 1, "make pretrain")

@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpora.document import Document
-from pipeline.artifact import write_atomic
 from pipeline.errors import InputError
 from pipeline.executor import HERE, Pool, ordered_map
+from pipeline.files import write_atomic
 from pretrain.encode import Encoded, Ids, id_type
 
 #: Sentences encoded at once.

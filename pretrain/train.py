@@ -21,9 +21,10 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from transformers import AutoTokenizer
 
-from pipeline.artifact import Key, hash_file, peak_memory_mb, seal, still_there
+from pipeline.artifact import Key, peak_memory_mb, seal, still_there
 from pipeline.console import say, table
 from pipeline.errors import InputError
+from pipeline.files import hash_file
 from pipeline.recipe import Recipe, as_table
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
 from pretrain.checkpoint import MODEL, latest_checkpoint
@@ -86,7 +87,12 @@ def pretrain(
     shape = recipe.section("model", ModelSettings)
     settings = recipe.section("train", TrainSettings)
     key = PRETRAIN.key({"model": as_table(shape), "train": as_table(settings)}, {"examples": prepared.manifest.content})
-    config = bert_config(shape, prepared.vocab_size, prepared.settings.block_size)
+    block = prepared.settings.block_size
+    if block % arguments.pad_to_multiple_of:
+        raise InputError(
+            f"--pad-to-multiple-of {arguments.pad_to_multiple_of} does not divide the block of {block} tokens"
+        )
+    config = bert_config(shape, prepared.vocab_size, block)
     schedule = Schedule.plan(settings, len(prepared.plan(0)))
     share = _share(settings, accelerator, arguments)
     collator = _collator(prepared, settings)
@@ -98,7 +104,7 @@ def pretrain(
     checkpoint = latest_checkpoint(folder / "checkpoints")
     if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
-    objective, multiple = PretrainingObjective(model), min(arguments.pad_to_multiple_of, prepared.settings.block_size)
+    objective, multiple = PretrainingObjective(model), arguments.pad_to_multiple_of
     run = Run(folder, prepared, objective, settings, schedule, collator, accelerator, share, multiple)
     try:
         outcome = fit(run, checkpoint)
@@ -173,7 +179,10 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
         if f"{prefix}_mlm_loss" in figures
     ]
     pair = run.prepared.settings.objective
-    columns = ("held out", *(f"{name.replace('nsp', pair)}".replace("_", " ") for name in measured))
+    columns = (
+        "held out",
+        *(name.replace("nsp", pair.upper()).replace("mlm", "MLM").replace("_", " ") for name in measured),
+    )
     if rows:
         table(f"pretrain -> {run.folder}", columns, rows)
     say(f"  {outcome.tokens_per_second:,.0f} tokens/s; losses drawn in {plot}")

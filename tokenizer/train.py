@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from corpora.document import CORPUS, shards
-from pipeline.artifact import Figures, Manifest, build, open_artifact, still_there, write_atomic
+from pipeline.artifact import Figures, Manifest, build, open_artifact, still_there
 from pipeline.console import say, table, warn
 from pipeline.executor import Workers, worker_pool
+from pipeline.files import write_atomic
 from pipeline.recipe import as_table
 from pipeline.stage import artifact_folder, read_recipe, read_workers, run_stage, stage_parser, workers_flags
 from tokenizer.algorithms import Result, learn

@@ -27,9 +27,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from corpora.sources.web import LEAST, BeyondEndError, Line, TryAgainError, persist, read
-from pipeline.artifact import flush, write_atomic
 from pipeline.console import progress, say
 from pipeline.errors import InputError
+from pipeline.files import flush, write_atomic
 
 #: Bytes taken from a server that does not say how long the file is.
 UNANNOUNCED = 4 << 30

@@ -20,9 +20,9 @@ from typing import Any
 from filelock import FileLock
 
 from corpora.sources.hub_library import NAMES, Asked, NoAnswerError, Rows, library, look_up
-from pipeline.artifact import flush, hash_file, write_atomic
 from pipeline.console import Advance, progress, say
 from pipeline.errors import InputError
+from pipeline.files import flush, hash_file, write_atomic
 
 if sys.version_info >= (3, 14):
     from compression import zstd

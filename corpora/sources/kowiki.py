@@ -16,8 +16,8 @@ from pathlib import Path
 
 from corpora.sources.download import Fetched, fetch, file_sha1
 from corpora.sources.web import NotFoundError, check_address, fetch_text
-from pipeline.artifact import write_atomic
 from pipeline.errors import InputError
+from pipeline.files import write_atomic
 
 #: Wikis that may be named: the code knows any `<language>wiki`, the licence beside the name is that of these.
 WIKIS = ("kowiki",)

@@ -22,8 +22,11 @@ def test_the_lecture_says_what_the_lecture_says() -> None:
     assert (tokenizer["vocab_size"] - tokenizer["unused"], tokenizer["min_frequency"]) == (20_000, 2)
     assert tables["examples"] == {
         "block_size": 128,
+        "objective": "nsp",
         "short_seq_probability": 0.1,
         "nsp_probability": 0.5,
+        "random_segments": "documents",
+        "duplicate_epochs": 1,
         "seed": tables["examples"]["seed"],
     }
     shape = (
