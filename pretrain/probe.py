@@ -15,9 +15,9 @@ from pathlib import Path
 
 import transformers
 
-from pipeline.files import write_atomic
 from pipeline.console import answer, table, warn
 from pipeline.errors import InputError
+from pipeline.files import write_atomic
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
 from pretrain.fillmask import Answer, FillMask
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from pipeline.artifact import Figures
 from pretrain.nsp import ALONE, OTHER, PairPlan, lengths_of
@@ -31,6 +32,7 @@ def plan_figures(store: TokenStore, plan: PairPlan, settings: ExamplesSettings) 
         "examples": len(plan),
         "other_share": round(int((plan["label"] == OTHER).sum()) / examples, 5),
         "alone_share": round(int((plan["label"] == ALONE).sum()) / examples, 5),
+        "told_by_length": round(_told_by_length(lengths, plan["label"]), 5),
         "single_share": round(int((sizes == 1).sum()) / max(len(sizes), 1), 5),
         "mean_length": round(total / examples, 2),
         "full_share": round(int((lengths == settings.block_size).sum()) / examples, 5),
@@ -38,6 +40,16 @@ def plan_figures(store: TokenStore, plan: PairPlan, settings: ExamplesSettings) 
         "used_share": round(used_tokens(store, plan) / max(len(store.ids), 1), 5),
         "lengths": [[int(end), int(count)] for end, count in zip(edges[1:], counts, strict=True)],
     }
+
+
+def _told_by_length(lengths: NDArray[np.int32], labels: NDArray[np.int8]) -> float:
+    """Share of the labels that one who sees only the examples' lengths guesses, always the commoner one; 0 without
+    pairs."""
+    pairs = labels != ALONE
+    if not pairs.any():
+        return 0.0
+    counts = np.bincount(2 * lengths[pairs] + labels[pairs], minlength=2 * (int(lengths.max()) + 1)).reshape(-1, 2)
+    return float(counts.max(axis=1).sum() / counts.sum())
 
 
 def used_tokens(store: TokenStore, plan: PairPlan) -> int:
@@ -63,10 +75,13 @@ def _mark(plan, begin, flags):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
 def write_report(path: Path, figures: Figures, settings: ExamplesSettings) -> None:
     """The page: what an epoch consists of."""
     other = {"nsp": "B is from another document", "sop": "the segments are swapped"}.get(settings.objective)
-    labels = [f"| {other} | {figures['other_share']:.2%} |"] if other else []
+    labels = [
+        f"| {other} | {figures['other_share']:.2%} |",
+        f"| labels that the length alone tells (50 %: none) | {figures['told_by_length']:.2%} |",
+    ]
     rows = [
         f"| examples in the first epoch | {figures['examples']:,} |",
-        *labels,
+        *(labels if other else []),
         f"| one segment alone | {figures['alone_share']:.2%} |",
         f"| documents of one sentence, whose B can only be random (nsp) or is absent | {figures['single_share']:.2%} |",
         f"| mean length, special tokens too | {figures['mean_length']:,.1f} of {settings.block_size} |",

@@ -160,6 +160,9 @@ def test_the_report_tells_what_the_plan_is(sample_corpus, sample_tokenizer, tmp_
     assert figures["padding_share"] == pytest.approx(1 - lengths.mean() / 32, abs=1e-5)
     assert figures["full_share"] == pytest.approx((lengths == 32).mean(), abs=1e-5)
     assert figures["other_share"] == pytest.approx(0.0 if objective == "none" else 0.5, abs=0.005)
+    paired = plan["label"] >= 0
+    right = [np.bincount(plan["label"][paired & (lengths == length)]).max(initial=0) for length in range(33)]
+    assert figures["told_by_length"] == pytest.approx(sum(right) / max(paired.sum(), 1), abs=1e-5)
     bars = dict(figures["lengths"])
     assert sum(bars.values()) == len(plan) and bars[32] == ((lengths > 30) & (lengths <= 32)).sum()
     page = (tmp_path / "examples" / "report.md").read_text("utf-8")
