@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from pretrain.batches import Arrays, EpochOrder, FrameIds, assemble, share_of
 from pretrain.draws import child
@@ -58,8 +58,11 @@ def _buffer(shape: Any, dtype: Any = None) -> NDArray[np.int64]:
 
 
 def pinned(shape: Any, dtype: torch.dtype = torch.int64) -> torch.Tensor:
-    """An empty tensor that an accelerator can copy from while it computes: in pinned memory if there is CUDA."""
-    return torch.empty(shape, dtype=dtype, pin_memory=torch.cuda.is_available())
+    """An empty tensor that an accelerator can copy from while it computes: in pinned memory if there is CUDA.
+
+    Not in a worker process of a DataLoader, where it would start CUDA once more.
+    """
+    return torch.empty(shape, dtype=dtype, pin_memory=torch.cuda.is_available() and get_worker_info() is None)
 
 
 @dataclass(frozen=True)

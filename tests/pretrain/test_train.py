@@ -1,5 +1,6 @@
 """Training runs: resumed bit for bit, the same however divided, refused when they are another's."""
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -15,8 +16,10 @@ from safetensors.torch import load_file
 
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
+from pretrain.examples import build_examples
 from pretrain.metrics import read_metrics
 from pretrain.train import main
+from tests.conftest import EXAMPLES
 
 TINY = [
     "model.hidden_size=32",
@@ -125,10 +128,50 @@ def test_micro_batches_give_the_same_run(sample_examples: Path, tmp_path: Path) 
     assert all(whole[step] == pytest.approx(parts[step], abs=2e-5) for step in whole)
 
 
+ALL_OPTIONS = (
+    "train.group_by_length=true",
+    "train.whole_word_mask=true",
+    "train.fixed_mask_count=true",
+    "train.mlm_probability_end=0.4",
+)
+
+
+@pytest.mark.parametrize("objective", ["sop", "none"])
+def test_other_objectives_and_ways_of_making_batches(
+    sample_corpus: Path, sample_tokenizer: Path, tmp_path: Path, objective: str
+) -> None:
+    """Grouped by length, whole words, a fixed count, a rate that rises: interrupted, with other threads and padding,
+    the same run; no pairs where there are none."""
+    examples = tmp_path / "examples"
+    build_examples(sample_corpus, sample_tokenizer, dataclasses.replace(EXAMPLES, objective=objective), examples)
+    still = ("model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0", *ALL_OPTIONS)
+    main(arguments(examples, tmp_path / "one", changes=still))
+    again = tmp_path / "again"
+    shutil.copytree(tmp_path / "one", again)
+    folder = again / "pretrain" / "t"
+    (folder / "manifest.json").unlink()
+    for step in (15, 20):
+        shutil.rmtree(folder / "checkpoints" / f"step-{step:08}")
+    main(arguments(examples, again, "--workers", "3", "--pad-to-multiple-of", "32", changes=still))
+    one, other = losses(tmp_path / "one"), losses(again)
+    assert one.keys() == other.keys() == {5, 10, 15, 20}
+    assert all(one[step] == pytest.approx(other[step], abs=2e-5) for step in one)
+    figures = read_manifest(folder).figures
+    assert figures["held_out_mlm_loss"] < figures["start_mlm_loss"]
+    records = read_metrics(folder / "metrics.jsonl")
+    assert all(("nsp_loss" in record or "held_out_nsp_loss" in record) == (objective == "sop") for record in records)
+    assert (folder / "loss.png").stat().st_size > 1000
+
+
+def test_a_multiple_that_does_not_fit_the_block(sample_examples: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--pad-to-multiple-of 24 does not divide the block of 32 tokens"):
+        main(arguments(sample_examples, tmp_path, "--pad-to-multiple-of", "24"))
+
+
 @pytest.mark.slow
 def test_two_processes_give_the_same_run(sample_examples: Path, tmp_path: Path) -> None:
     """`accelerate launch` on two processes: the same losses as one, and one set of files."""
-    still = ("model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0")
+    still = ("model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0", *ALL_OPTIONS)
     main(arguments(sample_examples, tmp_path / "one", changes=still))
     # As the Makefile does; `-m accelerate.commands.launch` so that it is this Python's.
     launcher = (
