@@ -25,6 +25,7 @@ WITHOUT_TORCH = {
     "pretrain.nsp",
     "pretrain.draws",
     "pretrain.batches",
+    "pretrain.bert_text",
     "pretrain.encode",
     "pretrain.examples",
     "pretrain.masks",
