@@ -43,6 +43,8 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 # transformers 4.57 beside the pinned one: the exported folders have to load in both.
 COMPAT := .compat/.installed
 
+KERNELS := pretrain/__pycache__/.kernels
+
 FLAGS = --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(SET),--set $(SET))
 RECIPE_FILE := $(wildcard $(RECIPE) pipeline/recipes/$(RECIPE).toml)
 CORPUS_FILES := $(wildcard $(shell find $(CORPUS) 2>/dev/null))
@@ -103,13 +105,13 @@ finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
 		$(if $(call given,TRAIN),--train $(TRAIN)) $(if $(call given,DEV),--dev $(DEV)) $(if $(call given,TEST),--test $(TEST))
 
-check: $(INSTALLED_DEV) ## format, lint, types and quick tests
+check: $(INSTALLED_DEV) $(KERNELS) ## format, lint, types and quick tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
-test: $(INSTALLED_DEV) $(COMPAT) ## everything: format, lint, types and all tests
+test: $(INSTALLED_DEV) $(COMPAT) $(KERNELS) ## everything: format, lint, types and all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -129,6 +131,10 @@ $(COMPAT): $(INSTALLED) tests/compat/requirements.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(@D) --requirement tests/compat/requirements.txt
 	@touch $@
 
+# Compiled functions are kept with the file they stand in; that they took in those of draws.py is not noticed by numba.
+$(KERNELS): pretrain/draws.py
+	@mkdir -p $(@D) && rm -f $(@D)/*.nbi $(@D)/*.nbc && touch $@
+
 # Rewritten only when what was asked for differs from the last time under this NAME.
 remember = mkdir -p $(@D) && cat > $@.new && if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(ASKED): FORCE
@@ -146,11 +152,11 @@ $(TOKENIZER_DONE): $(CORPUS_DONE) $(call CODE,tokenizer)
 	$(PY) -m tokenizer.train $(FLAGS) $(WORK)
 	@touch -c $@
 
-$(EXAMPLES_DONE): $(TOKENIZER_DONE) $(call CODE,pretrain)
+$(EXAMPLES_DONE): $(TOKENIZER_DONE) $(call CODE,pretrain) | $(KERNELS)
 	$(PY) -m pretrain.examples $(FLAGS) $(WORK)
 	@touch -c $@
 
-$(PRETRAIN_DONE): $(EXAMPLES_DONE)
+$(PRETRAIN_DONE): $(EXAMPLES_DONE) | $(KERNELS)
 	$(if $(filter 1,$(GPUS)),$(PY),$(BIN)/accelerate launch --multi_gpu --num_processes $(GPUS) --num_machines 1 --mixed_precision no --dynamo_backend no) -m pretrain.train $(FLAGS) $(RUN)
 	@touch -c $@
 

@@ -1,8 +1,8 @@
 """Files as artifacts need them: flushed, written whole, and known by their sha256.
 
 Reading gigabytes to open them would make every start of a run wait. So the sha256 of a large file is checked once, and
-what the file looked like then (size, time, inode) is noted beside the artifact; as long as it looks like that it is not
-read again.
+what the file looked like then (size, times, inode) is noted beside the artifact; as long as it looks like that it is
+not read again. What a disk loses without a write is not seen then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +42,7 @@ def changed_files(folder: Path, expected: Mapping[str, str]) -> list[str]:
             continue
         if hash_file(path) != digest:
             return [name]
-        if looks["bytes"] >= LARGE and time.time() - looks["time"] / 1e9 > _COARSE:
+        if looks["bytes"] >= LARGE and time.time() - max(looks["time"], looks["changed"]) / 1e9 > _COARSE:
             after[name] = {**looks, "sha256": digest}
     if after != before:
         # Without the note, in a folder that cannot be written, the files are read each time.
@@ -52,7 +53,8 @@ def changed_files(folder: Path, expected: Mapping[str, str]) -> list[str]:
 
 def _looks(path: Path) -> dict[str, int]:
     state = path.stat()
-    return {"bytes": state.st_size, "time": state.st_mtime_ns, "inode": state.st_ino}
+    # The time of the last change of anything about it, too: the time of writing can be put back.
+    return {"bytes": state.st_size, "time": state.st_mtime_ns, "changed": state.st_ctime_ns, "inode": state.st_ino}
 
 
 def _noted(note: Path) -> dict[str, Any]:
@@ -61,6 +63,14 @@ def _noted(note: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def link_or_copy(path: Path, target: Path) -> None:
+    """The same bytes in another place, without a second copy where the file system can."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
 
 
 def flush(path: Path) -> None:

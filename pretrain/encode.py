@@ -1,8 +1,10 @@
-"""Sentences to ids, an eojeol at a time: in a corpus most eojeols were met before, and looking one up beats tokenising.
+"""Sentences to ids, faster than a sentence at a time by the tokenizer.
 
-Our tokenizers split at white space before anything else, so a sentence's ids are those of what its spaces separate. New
-eojeols of Hangul syllables and ASCII characters, on which the normaliser has nothing to do, go straight to the
-tokenizer's model: through the whole tokenizer each costs ten times as much. Tests hold the ids against the tokenizer's.
+Our tokenizers split at white space before anything else, so a sentence's ids are those of what its spaces separate.
+Under WordPiece nearly all of them are matched by a compiled loop (tokenizer.match). What that hands back, and what
+tokenizers of SentencePiece pieces are given, is looked up: in a corpus most eojeols were met before. New ones of Hangul
+syllables and ASCII characters, on which the normaliser has nothing to do, go straight to the SentencePiece model:
+through the whole tokenizer each costs ten times as much. Tests hold the ids against the tokenizer's.
 """
 
 from __future__ import annotations
@@ -19,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
+from tokenizer.match import Matcher
+
 #: Distinct eojeols after which those that were not met since the last time are forgotten: at most twice as many are
 #: held, under 100 MB.
 REMEMBERED = 150_000
 
 #: What the normaliser leaves as it is. Without [, with which special tokens and placeholders begin.
 _PLAIN = re.compile(r"[가-힣!-Z\\-~]+").fullmatch
-#: Words of such an eojeol, as BERT's pre-tokenizer has them: every punctuation mark is one.
-_WORDS = re.compile(r"[가-힣0-9A-Za-z]+|[!-/:-@\\-`{-~]").findall
 
 #: In front of what begins a sentence and is not plain: tokenizers of SentencePiece pieces clean the beginning of a line
 #: in a way of their own. A lone surrogate, which no text holds.
@@ -49,6 +51,7 @@ class Encoder:
         tokenizer.encode_special_tokens = True
         self._tokenizer = tokenizer
         self._model = tokenizer.model
+        self._matcher = Matcher(tokenizer) if is_matched(tokenizer) else None
         self._kind = id_type(tokenizer.get_vocab_size())
         self._code = self._kind.char
         self._known: dict[str, bytes] = {}
@@ -56,33 +59,47 @@ class Encoder:
 
     def encode(self, sentences: Sequence[str]) -> Encoded:
         """The ids of `sentences`, in their order."""
+        if self._matcher is None:
+            return self._looked_up(sentences)
+        text, (ids, counts, others) = self._matcher.match(sentences)
+        spelled = self._spelled([text[first:last] for first, last in others[:, 2:].tolist()])
+        sizes = self._sizes(spelled)
+        np.add.at(counts, others[:, 0], sizes)
+        rest = np.frombuffer(b"".join(spelled), self._kind)
+        return Encoded(np.insert(ids.astype(self._kind), np.repeat(others[:, 1], sizes), rest), counts)
+
+    def _looked_up(self, sentences: Sequence[str]) -> Encoded:
         # At U+0020 and nowhere else: str.split() takes control characters for white space that the normaliser drops.
         divided = [sentence.split(" ") for sentence in sentences]
         for parts in divided:
             if not _PLAIN(parts[0]):
                 parts[0] = _FIRST + parts[0]
-        eojeols = list(chain.from_iterable(divided))
-        self._learn(set(eojeols))
-        spelled = list(map(self._known.__getitem__, eojeols))
-        sizes = np.fromiter(map(len, spelled), np.int64, len(spelled)) // self._kind.itemsize
+        spelled = self._spelled(list(chain.from_iterable(divided)))
+        sizes = self._sizes(spelled)
         counts = np.fromiter(map(len, divided), np.int64, len(divided))
         lengths = np.add.reduceat(sizes, np.cumsum(counts) - counts) if len(sizes) else np.zeros(0, np.int64)
         return Encoded(np.frombuffer(b"".join(spelled), self._kind), lengths)
 
+    def _spelled(self, eojeols: Sequence[str]) -> list[bytes]:
+        self._learn(set(eojeols))
+        return list(map(self._known.__getitem__, eojeols))
+
+    def _sizes(self, spelled: Sequence[bytes]) -> NDArray[np.int64]:
+        return np.fromiter(map(len, spelled), np.int64, len(spelled)) // self._kind.itemsize
+
     def _learn(self, eojeols: AbstractSet[str]) -> None:
         if len(self._known) > REMEMBERED:
             self._older, self._known = self._known, {}
-        known, older, tokenize = self._known, self._older, self._model.tokenize
+        known, older = self._known, self._older
         new = eojeols - known.keys()
         for eojeol in new & older.keys():
             known[eojeol] = older[eojeol]
-        words = isinstance(self._model, models.WordPiece)
         others = []
         for eojeol in new - older.keys():
-            if _PLAIN(eojeol):
-                # The other models take an eojeol whole, with the sign of its beginning.
-                parts = _WORDS(eojeol) if words else ["▁" + eojeol]
-                known[eojeol] = array(self._code, [piece.id for part in parts for piece in tokenize(part)]).tobytes()
+            if self._matcher is None and _PLAIN(eojeol):
+                # The model takes an eojeol whole, with the sign of its beginning.
+                ids = [piece.id for piece in self._model.tokenize("▁" + eojeol)]
+                known[eojeol] = array(self._code, ids).tobytes()
             else:
                 others.append(eojeol)
         # In a sentence a space stands before all but the first.
@@ -90,6 +107,11 @@ class Encoder:
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         for eojeol, encoding in zip(others, encodings, strict=True):
             known[eojeol] = array(self._code, encoding.ids).tobytes()
+
+
+def is_matched(tokenizer: Tokenizer) -> bool:
+    """Whether sentences are matched by the compiled loop: handing them to other processes takes longer than that."""
+    return isinstance(tokenizer.model, models.WordPiece)
 
 
 def id_type(vocab_size: int) -> np.dtype[np.unsignedinteger]:

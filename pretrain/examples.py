@@ -12,7 +12,6 @@ eye. `--show` prints some in colour with their masks, `--which` those of any tra
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -20,14 +19,15 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from corpora.document import CORPUS, SPLITS, read_documents, shards
-from pipeline.artifact import Figures, Key, Kind, Manifest, build, open_artifact, still_there
+from pipeline.artifact import Figures, Key, Kind, Manifest, build, canonical, open_artifact, still_there
 from pipeline.console import progress, say, table, warn
 from pipeline.errors import InputError
 from pipeline.executor import ALONE, Workers, worker_pool
+from pipeline.files import link_or_copy
 from pipeline.recipe import Recipe, as_table
 from pipeline.stage import artifact_folder, positive, read_recipe, read_workers, run_stage, stage_parser, workers_flags
-from pretrain.encode import encode_batch
-from pretrain.plans import load_plan, write_plan
+from pretrain.encode import encode_batch, is_matched
+from pretrain.plans import PLAN, load_plan, write_plan
 from pretrain.prepared import EXAMPLES, heldout_plan_path, open_prepared, train_plan_path
 from pretrain.report import plan_figures, write_report
 from pretrain.settings import ExamplesSettings, TrainSettings
@@ -38,6 +38,8 @@ from tokenizer.wordpiece import FILES, TOKENIZER, load_tokenizer
 #: The token stores by themselves, before there are examples.
 TOKENS = Kind("tokens", 1, "make examples")
 SHOWN = 20
+#: What more random pairs than asked for are worth a warning.
+_UNEVEN = 0.005
 
 
 def main(argv: list[str] | None) -> None:
@@ -75,7 +77,8 @@ def build_examples(
     """
     source = open_artifact(corpus, CORPUS)
     pieces = open_artifact(vocabulary, TOKENIZER)
-    key = EXAMPLES.key({"examples": as_table(settings)}, {"corpus": source.content, "tokenizer": pieces.content})
+    made_by = {"examples": as_table(settings), "formats": {"plan": PLAN.format, "tokens": TOKENS.format}}
+    key = EXAMPLES.key(made_by, {"corpus": source.content, "tokenizer": pieces.content})
     begun = folder.parent / f".{folder.name}.tokens"
 
     def make(workspace: Path) -> Figures:
@@ -85,13 +88,15 @@ def build_examples(
             tokens = begun / TOKENS.key({}, key.inputs).made_from[:32]
             _tokenise(corpus, source, tokenizer, tokens, workers)
         for path in (path for split in SPLITS for path in store_files(tokens, split)):
-            _same_file(path, workspace / path.name)
+            link_or_copy(path, workspace / path.name)
         stores = {split: open_store(workspace, split, tokenizer.get_vocab_size()) for split in SPLITS}
         figures = _plan(stores, settings, workspace)
         for name in FILES:
             shutil.copyfile(vocabulary / name, workspace / name)
         plan = load_plan(train_plan_path(workspace))
         (workspace / "examples.txt").write_text(decoded(stores["train"], plan, tokenizer, settings, SHOWN), "utf-8")
+        # Part of the content, since it decides what later epochs hold.
+        (workspace / "plan.json").write_text(canonical(made_by) + "\n", "utf-8")
         write_report(workspace / "report.md", figures, settings)
         still_there(corpus, source)
         still_there(vocabulary, pieces)
@@ -103,11 +108,14 @@ def build_examples(
 def _tokenise(corpus: Path, source: Manifest, tokenizer: Tokenizer, folder: Path, workers: Workers) -> None:
     """Write the token stores of a corpus into `folder`; what an interrupted call left there is gone on with."""
     for other in folder.parent.iterdir() if folder.parent.exists() else ():
-        if other != folder:  # begun from something else
+        shared = any(path.stat().st_nlink > 1 for path in other.iterdir())
+        if other != folder or shared:  # begun from something else, or the files of examples that were made of it
             shutil.rmtree(other)
     folder.mkdir(parents=True, exist_ok=True)
     encode = partial(encode_batch, tokenizer=tokenizer.to_str())
     total = sum(source.figures[split]["sentences"] for split in SPLITS)
+    if is_matched(tokenizer) and not workers.scheduler:
+        workers = ALONE
     with worker_pool(workers) as pool, progress("tokens", total) as advance:
         for split in SPLITS:
             documents = read_documents(shards(corpus, split))
@@ -121,22 +129,15 @@ def _standing_tokens(folder: Path, key: Key) -> Path | None:
         standing = open_artifact(folder, EXAMPLES)
     except InputError:
         return None
-    return folder if dict(standing.inputs) == dict(key.inputs) else None
-
-
-def _same_file(path: Path, target: Path) -> None:
-    """The same bytes in another place, without a second copy where the file system can."""
-    try:
-        os.link(path, target)
-    except OSError:
-        shutil.copyfile(path, target)
+    same = standing.inputs == key.inputs and standing.settings["formats"]["tokens"] == TOKENS.format
+    return folder if same else None
 
 
 def _plan(stores: dict[str, TokenStore], settings: ExamplesSettings, workspace: Path) -> Figures:
     """Write the plans; returns what there is to know of them."""
     write_plan(stores["train"], settings, 0, train_plan_path(workspace))
-    alone = settings.objective != "nsp" or settings.nsp_probability == 0
-    if stores["heldout"].document_count >= (1 if alone else 2):
+    random = settings.objective == "nsp" and settings.nsp_probability > 0
+    if stores["heldout"].document_count >= (2 if random else 1):
         write_plan(stores["heldout"], settings, 0, heldout_plan_path(workspace))
     return {
         "block_size": settings.block_size,
@@ -162,10 +163,10 @@ def _tell(folder: Path, manifest: Manifest) -> None:
     say(f"  {figures['seconds']:.1f} s; to read: {folder / 'report.md'}, {folder / 'examples.txt'}")
     if not heldout_plan_path(folder).exists():
         warn("too few documents are held out: training will run without evaluation")
-    if figures["single_share"] > 0.5 and paired:
+    if "nsp" in paired and figures["other_share"] > manifest.settings["examples"]["nsp_probability"] + _UNEVEN:
         warn(
-            f"{figures['single_share']:.0%} of the documents hold one sentence, which has no next one: "
-            "examples.objective=none trains on such a corpus without pairs"
+            f"{figures['other_share']:.1%} of the pairs are random, since {figures['single_share']:.0%} of the "
+            "documents hold one sentence, which has no next one: examples.objective=none trains without pairs"
         )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import closing, nullcontext
+from collections.abc import Generator
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -91,13 +91,14 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     before, all_tokens = (checkpoint.seconds, checkpoint.tokens) if checkpoint else (0.0, 0)
     began = time.monotonic()
     with (
+        ExitStack() as stack,
         MetricsLog(run.folder if main else None, resumed_at=done if checkpoint else -1) as log,
         progress("pretrain", run.schedule.steps, start=done, quiet=not main) as advance,
     ):
         if not checkpoint and (first := _held_out(run)):
             log.write({"step": 0, **first.as_dict("held_out_")})
         run.begin_record()
-        for step, batches, tokens in _steps(run, done):
+        for step, batches, tokens in stack.enter_context(closing(_steps(run, done))):
             torch.manual_seed(_dropout_seed(settings.seed, step, run.share.rank))
             rate = learning_rate(step, run.schedule.steps, settings)
             set_learning_rate(wrapped, rate)
@@ -130,7 +131,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     return Outcome(last or _held_out(run), all_tokens / seconds, seconds)
 
 
-def _steps(run: Run, first_step: int) -> Iterator[tuple[int, list[Batch], int]]:
+def _steps(run: Run, first_step: int) -> Generator[tuple[int, list[Batch], int]]:
     """(step, this process's micro-batches, real tokens of the global batch) from `first_step` to the last."""
     settings, schedule = run.settings, run.schedule
     step = first_step

@@ -7,11 +7,11 @@ data.
 
 With `whole_word` the pieces of an eojeol are chosen together, by the draw of its first piece; each is then replaced or
 kept by itself, as in BERT's own whole-word code. What continues an eojeol is told by the vocabulary: `##` pieces, or in
-a vocabulary of SentencePiece pieces those without `▁`. A punctuation mark is a word.
+a vocabulary of SentencePiece pieces those without `▁`. A punctuation mark is a word of its own only in the former.
 
 With `fixed` an example has as many chosen tokens as its length times the rate, rounded, and at least one, instead of as
 many as the draws give: those whose draws are the smallest. Whole words are taken in the order of their draws while they
-fit.
+fit; if none does, the beginning of the first.
 """
 
 from __future__ import annotations
@@ -172,6 +172,6 @@ def _choose(draws, words, wanted, chosen):  # type: ignore[no-untyped-def]  # no
             break
         chosen[:] = False
         bound *= 2.0
-    if left == wanted and words:  # every word is longer than that: one has to be predicted
+    if left == wanted and words:  # every word is longer than that: of one, as much as is wanted
         number = np.argmin(of_words)
-        chosen[firsts[number] : firsts[number] + sizes[number]] = True
+        chosen[firsts[number] : firsts[number] + wanted] = True

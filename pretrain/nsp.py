@@ -15,8 +15,8 @@ What it did badly is done otherwise:
   document is long enough. The last sentence of a document, left alone, follows the one before it as often as not; BERT
   could only give it a random B.
 * Of all pairs `nsp_probability` are random: what one-sentence documents have too many of, the others have too few.
-* The random B begins at a sentence drawn uniformly from all *text* of other documents (`random_segments = "text"`), not
-  from a uniformly drawn document: a quarter of a wiki's articles are stubs, which would be every fourth negative. It
+* The random B is found by a sentence drawn uniformly from all *text* of other documents (`random_segments = "text"`),
+  not by a uniformly drawn document: a quarter of a wiki's articles are stubs, which would be every fourth negative. It
   never is from the document itself, where the original may after ten tries.
 
 With the objective `sop` (Lan et al. 2020, ALBERT) B always follows A, and `nsp_probability` of the pairs are swapped.
@@ -76,9 +76,10 @@ def draw_plan(
     random = settings.objective == "nsp" and settings.nsp_probability > 0
     if random and store.document_count < 2:
         raise InputError(
-            f"{store.document_count} document: a random next segment comes from another document, so at least 2 are "
-            "needed. Separate documents by blank lines, or set corpus.layout=lines if each line is one, or train "
-            "without random pairs by examples.objective=sop, examples.objective=none or examples.nsp_probability=0"
+            f"the text is {store.document_count} document(s): a random next segment comes from another document, so at "
+            "least 2 are needed. Separate documents by blank lines, or set corpus.layout=lines if each line is one, or "
+            "train without random pairs by examples.objective=sop, examples.objective=none or "
+            "examples.nsp_probability=0"
         )
     key = stream(settings.seed, PAIRS, epoch % settings.duplicate_epochs if settings.duplicate_epochs else epoch)
     offsets = store.sentences, store.documents

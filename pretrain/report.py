@@ -43,13 +43,16 @@ def plan_figures(store: TokenStore, plan: PairPlan, settings: ExamplesSettings) 
 
 
 def _told_by_length(lengths: NDArray[np.int32], labels: NDArray[np.int8]) -> float:
-    """Share of the labels that one who sees only the examples' lengths guesses, always the commoner one; 0 without
-    pairs."""
+    """Share of the labels of every other pair that one guesses who sees their lengths and has seen the rest, always the
+    commoner label; 0 without pairs."""
     pairs = labels != ALONE
     if not pairs.any():
         return 0.0
-    counts = np.bincount(2 * lengths[pairs] + labels[pairs], minlength=2 * (int(lengths.max()) + 1)).reshape(-1, 2)
-    return float(counts.max(axis=1).sum() / counts.sum())
+    table = 2 * lengths[pairs] + labels[pairs]
+    seen, asked = (np.bincount(half, minlength=2 * (int(lengths.max()) + 1)) for half in (table[::2], table[1::2]))
+    commoner = seen.reshape(-1, 2).argmax(axis=1)
+    right = asked.reshape(-1, 2)[np.arange(len(commoner)), commoner].sum()
+    return float(right / max(asked.sum(), 1))
 
 
 def used_tokens(store: TokenStore, plan: PairPlan) -> int:
@@ -75,9 +78,10 @@ def _mark(plan, begin, flags):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
 def write_report(path: Path, figures: Figures, settings: ExamplesSettings) -> None:
     """The page: what an epoch consists of."""
     other = {"nsp": "B is from another document", "sop": "the segments are swapped"}.get(settings.objective)
+    blind = max(figures["other_share"], 1 - figures["other_share"])
     labels = [
         f"| {other} | {figures['other_share']:.2%} |",
-        f"| labels that the length alone tells (50 %: none) | {figures['told_by_length']:.2%} |",
+        f"| labels guessed from the length (not seeing it: {blind:.2%}) | {figures['told_by_length']:.2%} |",
     ]
     rows = [
         f"| examples in the first epoch | {figures['examples']:,} |",

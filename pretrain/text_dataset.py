@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import operator
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from torch.utils.data import Dataset
 from pipeline.artifact import Figures, Kind, build, open_artifact, read_manifest
 from pipeline.console import progress
 from pipeline.errors import InputError
+from pipeline.files import link_or_copy
 from pipeline.recipe import as_table
 from pretrain.any_tokenizer import Encode, Frame, frame_of, identity_of, largest_vocab_size, need_words
 from pretrain.bert_text import documents_of, hash_text, need, need_documents, sample_of
@@ -194,6 +194,9 @@ class _Cache:
                 manifest, _ = build(self.folder, key, make)
                 return Examples(self.folder, manifest.content, vocab_size, frame)
         except OSError as error:
+            standing = None if overwrite or not _whole(self.folder) else read_manifest(self.folder)
+            if standing is not None and standing.made_from == key.made_from:
+                return Examples(self.folder, standing.content, vocab_size, frame)
             raise InputError(
                 f"cannot write {self.folder} ({error.strerror or error}): name a folder for it, "
                 "TextDatasetForNextSentencePrediction(..., cache_dir=FOLDER)"
@@ -208,10 +211,7 @@ class _Cache:
         vocab_size = largest_vocab_size(self.tokenizer)
         tokens = None if overwrite else self._tokens_at_hand(inputs)
         for path in store_files(tokens, _SPLIT) if tokens else ():
-            try:
-                os.link(path, workspace / path.name)
-            except OSError:
-                shutil.copyfile(path, workspace / path.name)
+            link_or_copy(path, workspace / path.name)
         if tokens:
             store = open_store(workspace, _SPLIT, vocab_size)
         else:

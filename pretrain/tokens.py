@@ -32,7 +32,7 @@ from pretrain.encode import Encoded, Ids, id_type
 #: Sentences encoded at once.
 _BATCH = 10_000
 #: Batches after which it is made sure that the files hold them: some 25 MB of text.
-_SURE = 20
+_SURE = 50
 _ZERO = np.zeros(1, "<i8").tobytes()
 
 Number = TypeVar("Number", bound=np.generic)
@@ -86,6 +86,8 @@ def write_store(
     kind, journal = id_type(vocab_size), folder / f"{split}.json"
     written = _resumed(folder, split, kind, journal)
     read_before = written.read
+    if written.sentences:
+        progress(written.sentences)
     waiting: deque[tuple[list[int], int]] = deque()
 
     def texts() -> Iterator[list[str]]:

@@ -62,7 +62,7 @@ def main(argv: list[str] | None) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="pad batches on to a multiple of N tokens; the block's size gives them all one shape, as a compiled model "
+        help="pad batches on to a multiple of N tokens; the block's size gives them all one width, as a compiled model "
         "wants it (default: pad to the longest)",
     )
     arguments = parser.parse_args(argv)

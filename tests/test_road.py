@@ -100,6 +100,24 @@ def test_the_readme_s_commands_run(checkout: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("readme", [README, README_KO])
+def test_the_notebook_s_cell_runs(sample_corpus: Path, sample_tokenizer: Path, tmp_path: Path, readme: str) -> None:
+    """As it stands, only with a small model and one epoch."""
+    cell = next(code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "TextDataset" in code)
+    shutil.copy(next(sample_corpus.glob("heldout-*.txt")), tmp_path / "corpus.txt")
+    shutil.copy(sample_tokenizer / "vocab.txt", tmp_path)
+    small = "BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, "
+    cell = cell.replace("BertConfig(vocab_size", f"{small}vocab_size").replace(
+        "num_train_epochs=10", "num_train_epochs=1"
+    )
+    assert small in cell and "num_train_epochs=1," in cell
+    code = cell + "assert len(dataset) > 20 and trainer.state.global_step > 0\n"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model_output" / "model.safetensors").exists()
+
+
+@pytest.mark.slow
 def test_a_second_make_does_nothing_and_a_change_rebuilds_what_depends_on_it(tmp_path: Path) -> None:
     checkout = copy_of_the_repository(tmp_path / "hanbeot")
     first = run(checkout, "make tokenizer && make pretrain", SET=SHORT)

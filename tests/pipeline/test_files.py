@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(files, "hash_file", counted)
     monkeypatch.setattr(files, "LARGE", 1000)
+    monkeypatch.setattr(files, "_COARSE", -1.0)
     return names
 
 
@@ -56,7 +58,9 @@ def test_whatever_touches_it_has_it_read_again(folder: Path, read: list[str]) ->
     changed_files(folder, expected)
     large.write_bytes(b"x" * 4999 + b"z")
     assert changed_files(folder, expected) == ["large"], "another time"
+    time.sleep(0.02)  # a tick of the file system's clock
     os.utime(large, ns=(LONG_AGO, LONG_AGO))
+    assert changed_files(folder, expected) == ["large"], "the old time put back"
     other = folder / "other"
     other.write_bytes(large.read_bytes())
     os.utime(other, ns=(LONG_AGO, LONG_AGO))
@@ -68,9 +72,9 @@ def test_whatever_touches_it_has_it_read_again(folder: Path, read: list[str]) ->
     assert changed_files(folder, {**expected, "large": "0" * 64}) == ["large"], "another sha256 is wanted"
 
 
-def test_what_was_written_just_now_is_not_noted(folder: Path, read: list[str]) -> None:
+def test_what_was_written_just_now_is_not_noted(folder: Path, read: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the coarse tick of a file system's clock a second write would not show."""
-    os.utime(folder / "large")
+    monkeypatch.setattr(files, "_COARSE", 60.0)
     for _ in range(2):
         assert changed_files(folder, hashes(folder)) == []
     assert read.count("large") == 2

@@ -243,7 +243,7 @@ def masked(
             if len(word) <= left:
                 chosen.append(word)
                 left -= len(word)
-        chosen = chosen or ordered[:1]
+        chosen = chosen or [ordered[0][:left]]
     else:
         chosen = [word for word in words if draw_of[word[0]] < masks.chosen]
     for place in (place for word in chosen for place in word):

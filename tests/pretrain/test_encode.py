@@ -22,6 +22,7 @@ from tokenizer.wordpiece import load_tokenizer
 PARTS = (
     *"가나다한국학교에서는을를이 .,?!()'\"-#@[]{}\\\\^_`|~/:;09AZaz",
     *"\t\n\r\v\x1c\x85\x00\u00a0\u3000\u200b\u200d\ufeff▁▅",
+    *"“”‘’〈〉《》「」『』·…ㆍ–—°",
     *"ㅋㅠ漢字ＡΩж한\u1112\u1161\u11ab\u0301é\ufffd\ue000😀👍🏽",
     *("##", " ", "  ", "[SEP]", "[MASK]", "[UNK]", "[unused0]", "국", "a" * 60, "가" * 60),
     *PLACEHOLDERS.values(),
@@ -67,6 +68,7 @@ def test_real_sentences(tokenizer: Tokenizer, lines: list[str], monkeypatch: pyt
 
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(st.lists(TEXT, max_size=4))
+@example(["《한국.》 ‘나·다’…", "한국. 한국 《 》", "【나】 “다”"])
 @example([" \U00018cd6", "\U00018cd6 \U00018cd6", "\ufeff\U00018cd6 가"])  # not assigned, to some libraries
 def test_any_text(tokenizer: Tokenizer, sentences: list[str]) -> None:
     check(tokenizer, Encoder(Tokenizer.from_str(tokenizer.to_str())), sentences)

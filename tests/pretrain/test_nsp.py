@@ -234,7 +234,9 @@ def test_duplicate_epochs(copies: int, same: list[bool]) -> None:
 
 def test_one_document_is_told() -> None:
     store = store_of(numbered([[4, 4, 4]]))
-    with pytest.raises(InputError, match=r"1 document: .*blank lines.*corpus\.layout=lines.*examples\.objective=none"):
+    with pytest.raises(
+        InputError, match=r"the text is 1 document\(s\): .*blank lines.*corpus\.layout=lines.*examples\.objective=none"
+    ):
         draw_plan(store, examples_settings(), 0)
     for chosen in WITHOUT_RANDOM:
         plan = draw_plan(store, dataclasses.replace(chosen, short_seq_probability=0.0), 0)
