@@ -104,7 +104,7 @@ class Encoder:
                 others.append(eojeol)
         # In a sentence a space stands before all but the first.
         texts = [eojeol[1:] if eojeol.startswith(_FIRST) else " " + eojeol for eojeol in others]
-        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False) if texts else []
         for eojeol, encoding in zip(others, encodings, strict=True):
             known[eojeol] = array(self._code, encoding.ids).tobytes()
 
