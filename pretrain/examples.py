@@ -6,7 +6,8 @@
 
 Reads `artifacts/corpus/<name>/` and `artifacts/tokenizer/<name>/`, writes `artifacts/examples/<name>/`: the token
 store, the plan of the first epoch, the held-out plan, `report.md`, and `examples.txt` with 20 decoded examples for the
-eye. `--show` prints some in colour with their masks, `--which` those of any training step.
+eye. `--show` prints some in colour with their masks, `--which` those of any training step. `--workers` and
+`--scheduler` serve vocabularies of `unigram` and `bpe`: WordPiece is matched faster than text is handed to others.
 """
 
 from __future__ import annotations
