@@ -27,6 +27,11 @@ from tokenizer.wordpiece import FILES, load_tokenizer, save_tokenizer
 
 #: What this stage makes.
 EXPORT = Kind("export", 1, "make export")
+_TASKS = {
+    "nsp": "masked-language-model and next-sentence prediction",
+    "sop": "masked-language-model and sentence-order prediction",
+    "none": "masked-language-model prediction (the head for pairs is untrained)",
+}
 _LOOK = "이순신은 조선 중기의 무신이다."
 
 
@@ -94,7 +99,7 @@ tags: [bert, korean, hanbeot]
 
 {config.num_hidden_layers} layers of width {config.hidden_size}, a vocabulary of {config.vocab_size:,} entries, inputs
 of up to {config.max_position_embeddings} tokens, {figures["parameters"] / 1e6:.1f} million parameters;
-masked-language-model and next-sentence prediction for {figures["steps"]:,} steps.
+{_TASKS[figures["objective"]]} for {figures["steps"]:,} steps.
 
 ```python
 from transformers import AutoModelForMaskedLM, AutoTokenizer

@@ -20,7 +20,7 @@ from pipeline.errors import InputError
 from pipeline.files import write_atomic
 
 #: What the pretrain stage makes.
-PRETRAIN = Kind("pretrain", 1, "make pretrain")
+PRETRAIN = Kind("pretrain", 2, "make pretrain")
 RUN = "run.json"
 
 

@@ -161,6 +161,7 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     plot = plot_losses(run.folder)
     start = next((record for record in read_metrics(run.folder / METRICS) if record["step"] == 0), {})
     figures = {
+        "objective": run.prepared.settings.objective,
         "steps": run.schedule.steps,
         "parameters": run.objective.model.num_parameters(),
         "tokens_per_second": round(outcome.tokens_per_second),

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
 from pretrain.examples import build_examples
+from pretrain.export import export_run
 from pretrain.metrics import read_metrics
 from pretrain.train import main
 from tests.conftest import EXAMPLES
@@ -161,6 +162,9 @@ def test_other_objectives_and_ways_of_making_batches(
     records = read_metrics(folder / "metrics.jsonl")
     assert all(("nsp_loss" in record or "held_out_nsp_loss" in record) == (objective == "sop") for record in records)
     assert (folder / "loss.png").stat().st_size > 1000
+    export_run(folder, tmp_path / "export")
+    card = (tmp_path / "export" / "README.md").read_text("utf-8")
+    assert ("sentence-order" in card) == (objective == "sop") and "next-sentence" not in card
 
 
 def test_a_multiple_that_does_not_fit_the_block(sample_examples: Path, tmp_path: Path) -> None:
