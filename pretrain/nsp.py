@@ -89,10 +89,10 @@ def draw_plan(
         plan = new(int(_segments(*offsets, *lengths, key, nothing)))
         _segments(*offsets, *lengths, key, plan)
         return plan
-    swapped, by_document = settings.objective == "sop", settings.random_segments == "documents"
+    kind = settings.objective == "sop", random, settings.random_segments == "documents"
 
     def draw(share: float, plan: PairPlan) -> int:
-        return int(_pairs(*offsets, *lengths, swapped, random, share, by_document, key, plan))
+        return int(_pairs(*offsets, lengths, kind, share, key, plan))
 
     # A document of one sentence can only have a random B. How many other pairs there are depends a little on how many
     # of them are random (their sentences are put back), so the share of those is searched for.
@@ -142,22 +142,14 @@ def _segments(sentences, documents, longest, short_probability, key, plan):  # t
 
 
 @njit(cache=True)
-def _pairs(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    sentences,  # noqa: ANN001
-    documents,  # noqa: ANN001
-    longest,  # noqa: ANN001
-    short_probability,  # noqa: ANN001
-    swapped,  # noqa: ANN001
-    random,  # noqa: ANN001
-    share,  # noqa: ANN001
-    by_document,  # noqa: ANN001
-    key,  # noqa: ANN001
-    plan,  # noqa: ANN001
-):
+def _pairs(sentences, documents, lengths, kind, share, key, plan):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Two segments an example: fill `plan`, or only count when it is empty; returns the number of examples.
 
-    `share` of the pairs that can be either are `swapped`, or else have a random B; `random`: whether any B is.
+    `kind`: whether `share` of the pairs are swapped, or else have a random B; whether any B is random; and found by
+    documents. Pairs of one-sentence documents are not part of the `share`.
     """
+    longest, short_probability = lengths
+    swapped, random, by_document = kind
     count = 0
     write = len(plan) > 0
     ahead = 0.0  # how many labels are OTHER beyond their share
