@@ -75,7 +75,7 @@ export HANBEOT_TEXT = $(TEXT)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples pretrain export probe finetune check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe finetune check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -97,6 +97,9 @@ pretrain: $(ANSWER) ## train, export and probe; goes on where it was interrupted
 	@cat $(ANSWER)
 
 export: $(EXPORT_DONE) ## write the trained model as a Hugging Face folder
+
+plan: $(INSTALLED) ## tell what a run would cost: parameters, memory, disk, time
+	@$(PY) -m pretrain.budget $(FLAGS) --gpus $(GPUS)
 
 probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] of TEXT with MODEL
 	@$(PY) -m pretrain.probe $(FLAGS) --model $(MODEL) --text "$$HANBEOT_TEXT"

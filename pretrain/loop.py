@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Generator
 from contextlib import ExitStack, closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,15 +24,16 @@ from pretrain.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from pretrain.dataset import Batch, PairDataset, Share, StepBatches
 from pretrain.draws import DROPOUT, EVALUATION, stream
 from pretrain.evaluate import Scores, evaluate
+from pretrain.flops import Work, needed_flops, peak_flops
 from pretrain.masking import PairMaskingCollator
 from pretrain.masks import IGNORED
 from pretrain.metrics import MetricsLog
-from pretrain.model import PretrainingObjective, zeros
+from pretrain.model import MASKED, PretrainingObjective, zeros
 from pretrain.nsp import lengths_of
 from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.prepared import Prepared
 from pretrain.schedule import Schedule, mask_key
-from pretrain.settings import TrainSettings
+from pretrain.settings import ModelSettings, TrainSettings
 
 #: Steps between two records in metrics.jsonl and two looks at the loss; each look waits for the device.
 LOG_EVERY = 10
@@ -50,16 +51,17 @@ class Run:
     collator: PairMaskingCollator
     accelerator: Accelerator
     share: Share
+    shape: ModelSettings
     #: Batches are padded on to a multiple of so many tokens.
     multiple: int = 1
-    #: Steps and real tokens (no padding) since the last record, and when that was.
+    #: Steps and their work (no padding) since the last record, and when that was.
     recent_steps: int = 0
-    recent_tokens: int = 0
+    recent_work: Work = field(default_factory=Work)
     recent_since: float = field(default_factory=time.monotonic)
 
     def begin_record(self) -> None:
         """Start counting towards the next record."""
-        self.recent_steps, self.recent_tokens, self.recent_since = 0, 0, time.monotonic()
+        self.recent_steps, self.recent_work, self.recent_since = 0, Work(), time.monotonic()
 
     @property
     def checkpoints(self) -> Path:
@@ -98,7 +100,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
         if not checkpoint and (first := _held_out(run)):
             log.write({"step": 0, **first.as_dict("held_out_")})
         run.begin_record()
-        for step, batches, tokens in stack.enter_context(closing(_steps(run, done))):
+        for step, batches, work in stack.enter_context(closing(_steps(run, done))):
             torch.manual_seed(_dropout_seed(settings.seed, step, run.share.rank))
             rate = learning_rate(step, run.schedule.steps, settings)
             set_learning_rate(wrapped, rate)
@@ -107,8 +109,8 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             wrapped.step()
             wrapped.zero_grad(set_to_none=True)
             done = step + 1
-            run.recent_tokens += tokens
-            all_tokens += tokens
+            run.recent_work += work
+            all_tokens += int(work.tokens)
             run.recent_steps += 1
             final = done == run.schedule.steps
             saves = done % settings.save_every == 0 or final
@@ -131,8 +133,8 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     return Outcome(last or _held_out(run), all_tokens / seconds, seconds)
 
 
-def _steps(run: Run, first_step: int) -> Generator[tuple[int, list[Batch], int]]:
-    """(step, this process's micro-batches, real tokens of the global batch) from `first_step` to the last."""
+def _steps(run: Run, first_step: int) -> Generator[tuple[int, list[Batch], Work]]:
+    """(step, this process's micro-batches, what the global batch consists of) from `first_step` to the last."""
     settings, schedule = run.settings, run.schedule
     step = first_step
     while step < schedule.steps:
@@ -144,7 +146,8 @@ def _steps(run: Run, first_step: int) -> Generator[tuple[int, list[Batch], int]]
         batches = StepBatches(dataset, order, run.collator, run.share, rate).from_step(offset)
         with closing(batches):
             for place, micro_batches in enumerate(batches, offset):
-                yield step, micro_batches, int(lengths_of(plan[order.rows(place)]).sum())
+                lengths = lengths_of(plan[order.rows(place)]).astype(float)
+                yield step, micro_batches, Work(len(lengths), lengths.sum(), (lengths**2).sum())
                 step += 1
                 if step == schedule.steps:
                     return
@@ -178,15 +181,17 @@ def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor
 
 def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, norm: float, totals: Tensor) -> None:
     """Write a record of the steps since the last one; a loss that is no number stops the run."""
-    scores = Scores.from_sums(run.accelerator.reduce(totals, "sum"))
+    sums = run.accelerator.reduce(totals, "sum")
+    scores = Scores.from_sums(sums)
     loss = scores.mlm_loss + (scores.nsp_loss or 0.0)
     if not math.isfinite(loss):
         raise InputError(
             f"the loss is {loss} in the {run.recent_steps} steps before step {done}: lower train.learning_rate "
             f"({run.settings.learning_rate}) or raise train.warmup_ratio; checkpoints before are in {run.checkpoints}"
         )
-    seconds = time.monotonic() - run.recent_since
-    speed = run.recent_tokens / max(seconds, 1e-9)
+    seconds = max(time.monotonic() - run.recent_since, 1e-9)
+    speed = run.recent_work.tokens / seconds
+    use = _utilisation(run, replace(run.recent_work, masked=float(sums[MASKED])), seconds)
     log.write(
         {
             "step": done,
@@ -194,12 +199,24 @@ def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, no
             "learning_rate": rate,
             "grad_norm": round(norm, 4),
             "tokens_per_second": round(speed),
+            **use,
         }
     )
+    mfu = f"  mfu {use['mfu']:.1%}" if "mfu" in use else ""
     nsp = "" if scores.nsp_loss is None else f"  nsp {scores.nsp_loss:.3f}"
-    note = f"step {done}  mlm {scores.mlm_loss:.3f}{nsp}  lr {rate:.2e}  {speed:,.0f} tokens/s"
+    note = f"step {done}  mlm {scores.mlm_loss:.3f}{nsp}  lr {rate:.2e}  {speed:,.0f} tokens/s{mfu}"
     advance(run.recent_steps, note)
     run.begin_record()
+
+
+def _utilisation(run: Run, work: Work, seconds: float) -> dict[str, float]:
+    """Needed FLOPs a second, in 10^12, and their share of what all devices could do at 16 bits if that is known."""
+    pairs = run.prepared.settings.objective != "none"
+    speed = needed_flops(run.shape, run.prepared.vocab_size, work, pairs=pairs) / seconds
+    found = {"tflops_per_second": round(speed / 1e12, 4)}
+    if run.accelerator.device.type == "cuda" and (peak := peak_flops(torch.cuda.get_device_name())):
+        found["mfu"] = round(speed / (peak * run.share.processes), 4)
+    return found
 
 
 def _held_out(run: Run) -> Scores | None:

@@ -39,6 +39,10 @@ class Sums:
         return torch.stack([number.detach().to(kind) for number in numbers])
 
 
+#: Where in `Sums.stacked()` the number of masked tokens stands.
+MASKED = 4
+
+
 def zeros(device: torch.device) -> Tensor:
     """(6,) zeros to add `Sums.stacked()` to: float64, or float32 on Apple's devices, which have no other."""
     return torch.zeros(6, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)

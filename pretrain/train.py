@@ -105,7 +105,7 @@ def pretrain(
     if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
     objective, multiple = PretrainingObjective(model), arguments.pad_to_multiple_of
-    run = Run(folder, prepared, objective, settings, schedule, collator, accelerator, share, multiple)
+    run = Run(folder, prepared, objective, settings, schedule, collator, accelerator, share, shape, multiple)
     try:
         outcome = fit(run, checkpoint)
     except torch.OutOfMemoryError:

@@ -11,6 +11,7 @@ from tests.conftest import REPOSITORY
 ROOMS = ["finetune", "pretrain", "tokenizer", "corpora", "pipeline"]
 #: Stage modules: nothing imports them.
 ROOFS = {
+    "pretrain.budget",
     "corpora.build",
     "tokenizer.train",
     "pretrain.examples",

@@ -72,7 +72,8 @@ def test_a_finished_run(undisturbed: Path, capsys: pytest.CaptureFixture[str], s
     assert any(name.startswith("tensorboard/events") for name in manifest.files)
     records = read_metrics(folder / "metrics.jsonl")
     assert [record["step"] for record in records if "held_out_nsp_accuracy" in record] == [0, 5, 10, 15, 20]
-    assert all(record["tokens_per_second"] > 0 for record in records if "mlm_loss" in record)
+    measured = [record for record in records if "mlm_loss" in record]
+    assert all(record["tokens_per_second"] > 0 and record["tflops_per_second"] > 0 for record in measured)
     main(arguments(sample_examples, undisturbed))
     assert "is finished" in capsys.readouterr().err
 
