@@ -1,7 +1,7 @@
 """What the stage modules' command lines share: the common flags, where artifacts lie, and how a stage ends.
 
-Exit codes: 0 done (or nothing to do), 2 the user has something to mend (one line on standard error), 130 interrupted;
-anything else is a fault of ours and keeps its traceback.
+Exit codes: 0 done (or nothing to do), 2 the user has something to mend (one line on standard error), 75 left early when
+asked to (the same command goes on), 130 interrupted; anything else is a fault of ours and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.console import fail, say
-from pipeline.errors import InputError
+from pipeline.errors import InputError, LeftEarly
 from pipeline.executor import Workers, available_cores
 from pipeline.recipe import Recipe, load_recipe, shipped_recipes
+
+#: Exit code of work that was asked to stop: sysexits.h's "temporary failure, try again".
+LEFT_EARLY = 75
 
 #: What the operating system reports when a disk or a quota is full, and when a place is not what it should be.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -97,6 +100,10 @@ def run_stage(main: Callable[[list[str] | None], None]) -> None:
     except KeyboardInterrupt:
         say("interrupted; what was finished stands, run the same command again")
         sys.exit(130)
+    except LeftEarly as early:
+        if os.environ.get("RANK", "0") == "0":
+            say(str(early))
+        sys.exit(LEFT_EARLY)
     except Exception as error:
         told = _in_a_line(error)
         if told is None:

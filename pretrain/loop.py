@@ -19,7 +19,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from pipeline.console import Advance, progress
-from pipeline.errors import InputError
+from pipeline.errors import InputError, LeftEarly
 from pretrain.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from pretrain.dataset import Batch, PairDataset, Share, StepBatches
 from pretrain.draws import DROPOUT, EVALUATION, stream
@@ -34,6 +34,7 @@ from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.prepared import Prepared
 from pretrain.schedule import Schedule, mask_key
 from pretrain.settings import ModelSettings, TrainSettings
+from pretrain.signals import asked_to_leave
 
 #: Steps between two records in metrics.jsonl and two looks at the loss; each look waits for the device.
 LOG_EVERY = 10
@@ -94,6 +95,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     began = time.monotonic()
     with (
         ExitStack() as stack,
+        asked_to_leave() as asked,
         MetricsLog(run.folder if main else None, resumed_at=done if checkpoint else -1) as log,
         progress("pretrain", run.schedule.steps, start=done, quiet=not main) as advance,
     ):
@@ -113,7 +115,8 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             all_tokens += int(work.tokens)
             run.recent_steps += 1
             final = done == run.schedule.steps
-            saves = done % settings.save_every == 0 or final
+            leaves = not final and _leaves(run, done, asked())
+            saves = done % settings.save_every == 0 or final or leaves
             looks = done % settings.eval_every == 0 or final
             # A record spans no checkpoint, so that a resumed run writes the same ones, and no evaluation's time.
             if done % LOG_EVERY == 0 or saves or looks:
@@ -128,6 +131,9 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
                 save_checkpoint(
                     run.checkpoints, done, run.objective.model, optimizer, settings.keep_checkpoints, spent, all_tokens
                 )
+            if leaves:
+                accelerator.wait_for_everyone()
+                raise LeftEarly(f"asked to leave: saved after step {done:,}; the same command goes on from there")
     accelerator.wait_for_everyone()
     seconds = max(before + time.monotonic() - began, 1e-9)
     return Outcome(last or _held_out(run), all_tokens / seconds, seconds)
@@ -187,7 +193,8 @@ def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, no
     if not math.isfinite(loss):
         raise InputError(
             f"the loss is {loss} in the {run.recent_steps} steps before step {done}: lower train.learning_rate "
-            f"({run.settings.learning_rate}) or raise train.warmup_ratio; checkpoints before are in {run.checkpoints}"
+            f"({run.settings.learning_rate}) or raise train.warmup_ratio; checkpoints before are in {run.checkpoints}, "
+            f"and `python -m pretrain.examples --which {done}` shows what a step is trained on"
         )
     seconds = max(time.monotonic() - run.recent_since, 1e-9)
     speed = run.recent_work.tokens / seconds
@@ -207,6 +214,16 @@ def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, no
     note = f"step {done}  mlm {scores.mlm_loss:.3f}{nsp}  lr {rate:.2e}  {speed:,.0f} tokens/s{mfu}"
     advance(run.recent_steps, note)
     run.begin_record()
+
+
+def _leaves(run: Run, done: int, asked: bool) -> bool:
+    """Whether all processes leave after this step. Several have to agree on it, and do not after each step."""
+    if run.share.processes == 1:
+        return asked
+    if done % LOG_EVERY:
+        return False
+    answers = run.accelerator.reduce(torch.tensor(float(asked), device=run.accelerator.device), "sum")
+    return bool(answers > 0)
 
 
 def _utilisation(run: Run, work: Work, seconds: float) -> dict[str, float]:

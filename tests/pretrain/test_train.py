@@ -15,7 +15,8 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from pipeline.artifact import read_manifest
-from pipeline.errors import InputError
+from pipeline.errors import InputError, LeftEarly
+from pretrain import loop
 from pretrain.examples import build_examples
 from pretrain.export import export_run
 from pretrain.metrics import read_metrics
@@ -118,6 +119,56 @@ def test_killed_at_any_moment(undisturbed: Path, sample_examples: Path, tmp_path
     expected, found = weights(undisturbed), weights(tmp_path)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert losses(tmp_path) == losses(undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_asked_to_leave(
+    undisturbed: Path, sample_examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """It saves after the step in hand and goes on to the same weights; other handlers are put back."""
+    before, set_rate, steps = signal.getsignal(number), loop.set_learning_rate, []
+
+    def signalled(optimizer: torch.optim.Optimizer, rate: float) -> None:
+        steps.append(rate)
+        if len(steps) == 8:
+            signal.raise_signal(number)
+        set_rate(optimizer, rate)
+
+    monkeypatch.setattr(loop, "set_learning_rate", signalled)
+    with pytest.raises(LeftEarly, match="saved after step 8; the same command goes on"):
+        main(arguments(sample_examples, tmp_path))
+    assert signal.getsignal(number) is before and len(steps) == 8
+    assert weights(tmp_path, 8).keys() == weights(undisturbed).keys()
+    main(arguments(sample_examples, tmp_path))
+    assert len(steps) == 20
+    expected, found = weights(undisturbed), weights(tmp_path)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_signal_from_outside(sample_examples: Path, tmp_path: Path, processes: int) -> None:
+    """The whole program: exit code 75 (a launcher has its own), a checkpoint, no traceback of ours."""
+    launcher = (
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+    )
+    flags = arguments(sample_examples, tmp_path, changes=("train.max_steps=100000", "train.save_every=100000"))
+    process = subprocess.Popen(command(*flags, launcher=launcher if processes > 1 else ()), stderr=subprocess.PIPE)
+    metrics = tmp_path / "pretrain" / "t" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not losses(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    told = process.communicate(timeout=120)[1].decode()
+    assert process.returncode == (75 if processes == 1 else process.returncode) != 0, told
+    assert metrics.exists() and list((tmp_path / "pretrain" / "t" / "checkpoints").glob("step-*"))
+    assert "asked to leave: saved after step" in told
 
 
 def test_micro_batches_give_the_same_run(sample_examples: Path, tmp_path: Path) -> None:
