@@ -3,6 +3,7 @@
 train.*.bin  heldout.*.bin     token stores (pretrain.tokens)
 train-epoch-0.npy              the plan of the first epoch; later ones are drawn when they begin (pretrain.plans)
 heldout.npy                    the plan that evaluations use
+plan.json                      what later epochs are drawn by, so that it is part of the content
 tokenizer.json ...             so that ids cannot part from the vocabulary they were made with
 """
 
