@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pretrain.dataset import PairDataset, Share
 from pretrain.masking import PairMaskingCollator
-from pretrain.model import PretrainingObjective, zeros
+from pretrain.model import PretrainingObjective, to_device, zeros
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,6 @@ def evaluate(
     for begin in range(0, len(rows), share.micro_batch):
         batch = collator.torch_call(dataset.__getitems__(rows[begin : begin + share.micro_batch]))
         with accelerator.autocast():
-            sums += objective({name: tensor.to(accelerator.device) for name, tensor in batch.items()}).stacked()
+            sums += objective(to_device(batch, accelerator.device)).stacked()
     objective.train(was_training)
     return Scores.from_sums(accelerator.reduce(sums, "sum"))

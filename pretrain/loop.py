@@ -28,7 +28,7 @@ from pretrain.flops import Work, needed_flops, peak_flops
 from pretrain.masking import PairMaskingCollator
 from pretrain.masks import IGNORED
 from pretrain.metrics import MetricsLog
-from pretrain.model import MASKED, PretrainingObjective, zeros
+from pretrain.model import MASKED, PretrainingObjective, to_device, zeros
 from pretrain.nsp import lengths_of
 from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.prepared import Prepared
@@ -177,7 +177,7 @@ def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor
         last = number == len(batches)
         with nullcontext() if last else accelerator.no_sync(model):
             with accelerator.autocast():
-                sums = model({name: tensor.to(accelerator.device, non_blocking=True) for name, tensor in batch.items()})
+                sums = model(to_device(batch, accelerator.device))
             loss = sums.mlm_loss / masked + sums.nsp_loss / pairs
             # Gradients are averaged over processes, the sums above are over all of them.
             accelerator.backward(loss * run.share.processes)

@@ -56,15 +56,15 @@ class PretrainingObjective(nn.Module):
         self.model = model
 
     def forward(self, batch: Mapping[str, Tensor]) -> Sums:
-        """`input_ids`, `token_type_ids`, `attention_mask`, `labels` (n, width), `next_sentence_label` (n,).
+        """`input_ids`, `token_type_ids`, `labels` (n, width) and `next_sentence_label` (n,); `attention_mask` (n, width)
+        unless nothing is padded.
 
         A label of -100 stands for nothing to predict: a token that is not masked, an example without a second segment.
         """
-        attention = batch["attention_mask"]
         outputs = self.model.bert(
             input_ids=batch["input_ids"],
             token_type_ids=batch["token_type_ids"],
-            attention_mask=attention,
+            attention_mask=batch.get("attention_mask"),
         )
         hidden, pooled = outputs.last_hidden_state, outputs.pooler_output
         labels = batch["labels"]
@@ -81,6 +81,20 @@ class PretrainingObjective(nn.Module):
             masked=places.sum(),
             pairs=(follows != IGNORED).sum(),
         )
+
+
+def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """A batch as `PretrainingObjective` takes it, on its device; a mask of ones is left out.
+
+    Given one, the library looks whether it is all ones, on the device, and waits for the answer; compiled, it does not
+    look, and attention takes a slower way.
+    """
+    full = bool(batch["attention_mask"].all())
+    return {
+        name: tensor.to(device, non_blocking=True)
+        for name, tensor in batch.items()
+        if not (full and name == "attention_mask")
+    }
 
 
 def bert_config(settings: ModelSettings, vocab_size: int, block_size: int) -> BertConfig:

@@ -30,13 +30,17 @@ def make_optimizer(model: nn.Module, settings: TrainSettings, *, fused: bool) ->
 def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
     """The rate of step `step` (from 0) of `steps`: a linear rise over the first `warmup_ratio`, then the schedule.
 
-    `linear` and `cosine` end at 0 after the last step; a function of the step alone, so a resumed run needs no state.
+    `linear`, `cosine` and `trapezoid` (constant, then linear; Zhai et al. 2022, Hu et al. 2024) end at 0 after the last
+    step; a function of the step alone, so a resumed run needs no state.
     """
     warmup = round(settings.warmup_ratio * steps)
     if step < warmup:
         return settings.learning_rate * (step + 1) / warmup
     if settings.schedule == "constant":
         return settings.learning_rate
+    if settings.schedule == "trapezoid":
+        decay = round(settings.decay_ratio * steps)
+        return settings.learning_rate * min(1.0, (steps - step) / decay if decay else 1.0)
     left = 1 - (step - warmup) / max(steps - warmup, 1)
     share = left if settings.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
     return settings.learning_rate * share

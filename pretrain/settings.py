@@ -64,7 +64,9 @@ class TrainSettings:
     learning_rate: Annotated[float, Field(gt=0)]
     #: Share of the steps over which the rate rises from 0; then it changes by the schedule.
     warmup_ratio: Probability
-    schedule: Literal["linear", "cosine", "constant"]
+    schedule: Literal["linear", "cosine", "constant", "trapezoid"]
+    #: Share of the steps, the last ones, over which a `trapezoid` falls to 0 after it was constant.
+    decay_ratio: Probability
     weight_decay: Annotated[float, Field(ge=0)]
     adam_beta1: Probability
     adam_beta2: Probability
@@ -93,5 +95,7 @@ class TrainSettings:
     seed: int
 
     def __post_init__(self) -> None:
+        if self.schedule == "trapezoid" and self.warmup_ratio + self.decay_ratio > 1:
+            raise ValueError("warmup_ratio + decay_ratio is more than 1")
         if self.mask_replace_prob + self.random_replace_prob > 1:
             raise ValueError("mask_replace_prob + random_replace_prob is more than 1")

@@ -72,7 +72,7 @@ def test_a_table_within_a_section_is_reached_by_one_more_name() -> None:
         ("train.batch_size=true", r"train\.batch_size: .*integer"),
         ("train.batch_size=0", r"train\.batch_size: .*greater than or equal to 1"),
         ("train.mlm_probability=1.5", r"train\.mlm_probability: .*less than 1"),
-        ("train.schedule=linaer", r"train\.schedule: .*'linear', 'cosine' or 'constant'"),
+        ("train.schedule=linaer", r"train\.schedule: .*'linear', 'cosine', 'constant' or 'trapezoid'"),
         ("model.num_attention_heads=3", "hidden_size 128 is not a multiple|hidden_size .* is not a multiple"),
         ("corpus.max_chars=2", "max_chars 2 is less than min_chars"),
     ],

@@ -8,7 +8,7 @@ from transformers import BertForPreTraining
 
 from pipeline.errors import InputError
 from pretrain.masks import IGNORED
-from pretrain.model import PretrainingObjective, bert_config, new_model
+from pretrain.model import PretrainingObjective, bert_config, new_model, to_device
 from pretrain.optim import learning_rate, make_optimizer
 from pretrain.settings import ModelSettings, TrainSettings
 
@@ -29,6 +29,7 @@ TRAIN = TrainSettings(
     learning_rate=1e-3,
     warmup_ratio=0.1,
     schedule="linear",
+    decay_ratio=0.2,
     weight_decay=0.01,
     adam_beta1=0.9,
     adam_beta2=0.98,
@@ -95,6 +96,25 @@ def test_parts_of_a_batch_add_up_to_the_whole(model: BertForPreTraining, batch) 
     torch.testing.assert_close(together, objective(batch).stacked(), rtol=1e-5, atol=1e-5)
 
 
+def test_a_mask_of_ones_is_left_out(model: BertForPreTraining, batch) -> None:
+    """Where nothing is padded the losses and gradients are the stock ones, which get the mask."""
+    cpu = torch.device("cpu")
+    assert "attention_mask" in to_device(batch, cpu), "some of it is padded"
+    batch["attention_mask"] = torch.ones_like(batch["attention_mask"])
+    sent = to_device(batch, cpu)
+    assert set(batch) - set(sent) == {"attention_mask"} and "attention_mask" in batch
+    stock = model(**batch)
+    stock.loss.backward()
+    expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    sums = PretrainingObjective(model)(sent)
+    loss = sums.mlm_loss / sums.masked + sums.nsp_loss / sums.pairs
+    loss.backward()
+    torch.testing.assert_close(loss, stock.loss, rtol=1e-5, atol=1e-6)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
 def test_a_batch_with_nothing_masked(model: BertForPreTraining, batch) -> None:
     batch["labels"] = torch.full_like(batch["labels"], IGNORED)
     sums = PretrainingObjective(model)(batch)
@@ -143,6 +163,13 @@ def test_learning_rate_rises_and_falls() -> None:
     assert rates[99] == pytest.approx(1e-3 / 90) and learning_rate(100, 100, TRAIN) == 0
     cosine = dataclasses.replace(TRAIN, schedule="cosine", warmup_ratio=0.0)
     assert [learning_rate(step, 100, cosine) for step in (0, 50, 100)] == pytest.approx([1e-3, 5e-4, 0.0])
+    trapezoid = dataclasses.replace(TRAIN, schedule="trapezoid")
+    rates = [learning_rate(step, 100, trapezoid) for step in range(101)]
+    assert rates[:10] == pytest.approx([1e-4 * (step + 1) for step in range(10)]) and set(rates[9:81]) == {1e-3}
+    assert rates[81:] == pytest.approx([1e-3 * left / 20 for left in range(19, -1, -1)])
+    assert learning_rate(99, 100, dataclasses.replace(trapezoid, decay_ratio=0.0)) == 1e-3
+    with pytest.raises(ValueError, match="more than 1"):
+        dataclasses.replace(trapezoid, decay_ratio=0.95)
     constant = dataclasses.replace(TRAIN, schedule="constant", warmup_ratio=0.0)
     assert learning_rate(99, 100, constant) == 1e-3
     assert learning_rate(0, 1, TRAIN) == 1e-3
