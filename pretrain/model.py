@@ -56,7 +56,7 @@ class PretrainingObjective(nn.Module):
         self.model = model
 
     def forward(self, batch: Mapping[str, Tensor]) -> Sums:
-        """`input_ids`, `token_type_ids`, `labels` (n, width) and `next_sentence_label` (n,); `attention_mask` (n, width)
+        """`input_ids`, `token_type_ids`, `labels` (n, width), `next_sentence_label` (n,); `attention_mask` (n, width)
         unless nothing is padded.
 
         A label of -100 stands for nothing to predict: a token that is not masked, an example without a second segment.
