@@ -170,8 +170,7 @@ def _choose(draws, words, wanted, chosen):  # type: ignore[no-untyped-def]  # no
                 return
         if len(below_it) == words:
             break
-        chosen[:] = False
-        bound *= 2.0
+        bound *= 2.0  # those below the last one come first again, and are chosen again
     if left == wanted and words:  # every word is longer than that: of one, as much as is wanted
         number = np.argmin(of_words)
         chosen[firsts[number] : firsts[number] + wanted] = True

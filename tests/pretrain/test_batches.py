@@ -191,6 +191,16 @@ def steps(prepared, collator, processes=1, micro_batch=12, workers=0, first=0, m
     return [[example for rank in by_rank for example in examples_of(rank[step])] for step in range(9 - first)]
 
 
+def test_each_step_is_masked_at_its_rate(prepared, collator) -> None:
+    plan = prepared.plan(1)
+    dataset, order = dataset_of(prepared, 1), EpochOrder(len(plan), 12, 9, seed=0, epoch=1)
+    made = StepBatches(dataset, order, collator, Share(0, 1, 12, 0), rate)
+    for step in (0, 8):
+        expected = collator.torch_call(dataset.__getitems__(order.rows(step)), 0.1 + 0.05 * step)
+        (found,) = made.of_step(step)
+        assert expected.keys() == found.keys() and all(torch.equal(expected[name], found[name]) for name in found)
+
+
 @pytest.mark.parametrize("grouped", [False, True])
 @pytest.mark.parametrize(
     ("processes", "micro_batch", "workers", "multiple"),

@@ -11,15 +11,25 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate import Accelerator
 from filelock import FileLock
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError, LeftEarly
+from pipeline.recipe import load_recipe
 from pretrain import loop
+from pretrain.dataset import PairDataset, Share
 from pretrain.examples import build_examples
 from pretrain.export import export_run
+from pretrain.loop import Run
+from pretrain.masking import PairMaskingCollator
 from pretrain.metrics import read_metrics
+from pretrain.model import PretrainingObjective, bert_config, new_model
+from pretrain.prepared import open_prepared
+from pretrain.schedule import Schedule, mask_key
+from pretrain.settings import ModelSettings, TrainSettings
 from pretrain.train import main
 from tests.conftest import EXAMPLES
 
@@ -77,6 +87,31 @@ def test_a_finished_run(undisturbed: Path, capsys: pytest.CaptureFixture[str], s
     assert all(record["tokens_per_second"] > 0 and record["tflops_per_second"] > 0 for record in measured)
     main(arguments(sample_examples, undisturbed))
     assert "is finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("micro_batch", [16, 5])
+def test_gradients_are_those_of_the_stock_mean_losses(sample_examples: Path, micro_batch: int) -> None:
+    """Of the first global batch: the mean over its masked tokens plus the mean over its pairs."""
+    prepared = open_prepared(sample_examples)
+    recipe = load_recipe("sample", [*TINY, "model.hidden_dropout_prob=0.0"])
+    shape, settings = recipe.section("model", ModelSettings), recipe.section("train", TrainSettings)
+    collator = PairMaskingCollator(AutoTokenizer.from_pretrained(sample_examples))
+    objective = PretrainingObjective(new_model(bert_config(shape, prepared.vocab_size, 32), 0))
+    share, schedule = Share(0, 1, micro_batch, 0), Schedule(1, 1)
+    run = Run(Path(), prepared, objective, settings, schedule, collator, Accelerator(cpu=True), share, shape)
+    micro_batches = next(loop._steps(run, 0))[1]
+    assert len(micro_batches) == -(-16 // micro_batch)
+    loop._gradients(objective, micro_batches, run)
+    found = {name: parameter.grad.clone() for name, parameter in objective.model.named_parameters()}
+    objective.zero_grad()
+    whole = collator.torch_call(
+        PairDataset(prepared.train, prepared.plan(0), prepared.frame, mask_key(settings, 0)).__getitems__(
+            schedule.order(prepared.plan(0), 32, settings, 0).rows(0)
+        )
+    )
+    objective.model(**whole).loss.backward()
+    for name, parameter in objective.model.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, rtol=1e-4, atol=1e-6, msg=name)
 
 
 @pytest.mark.parametrize("stop", [5, 10])
