@@ -49,6 +49,10 @@ TINY = [
 ]
 
 
+#: Two processes as the Makefile starts them; `-m accelerate.commands.launch` so that it is this Python's.
+LAUNCHER = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
+
+
 def arguments(examples: Path, root: Path, *flags: str, changes: tuple[str, ...] = ()) -> list[str]:
     place = ["--from-examples", str(examples), "--artifacts", str(root), "--name", "t", "--cpu"]
     return [*place, *flags, "--set", *TINY, *changes]
@@ -184,17 +188,8 @@ def test_asked_to_leave(
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_signal_from_outside(sample_examples: Path, tmp_path: Path, processes: int) -> None:
     """The whole program: exit code 75 (a launcher has its own), a checkpoint, no traceback of ours."""
-    launcher = (
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-    )
     flags = arguments(sample_examples, tmp_path, changes=("train.max_steps=100000", "train.save_every=100000"))
-    process = subprocess.Popen(command(*flags, launcher=launcher if processes > 1 else ()), stderr=subprocess.PIPE)
+    process = subprocess.Popen(command(*flags, launcher=LAUNCHER if processes > 1 else ()), stderr=subprocess.PIPE)
     metrics = tmp_path / "pretrain" / "t" / "metrics.jsonl"
     deadline = time.monotonic() + 120
     while not losses(tmp_path) and time.monotonic() < deadline:
@@ -264,18 +259,8 @@ def test_two_processes_give_the_same_run(sample_examples: Path, tmp_path: Path) 
     """`accelerate launch` on two processes: the same losses as one, and one set of files."""
     still = ("model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0", *ALL_OPTIONS)
     main(arguments(sample_examples, tmp_path / "one", changes=still))
-    # As the Makefile does; `-m accelerate.commands.launch` so that it is this Python's.
-    launcher = (
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-    )
     flags = arguments(sample_examples, tmp_path / "two", changes=still)
-    run = subprocess.run(command(*flags, launcher=launcher), capture_output=True, text=True)
+    run = subprocess.run(command(*flags, launcher=LAUNCHER), capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "2 x cpu" in run.stderr
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
