@@ -49,13 +49,14 @@ TINY = [
 ]
 
 
-#: Two processes as the Makefile starts them; `-m accelerate.commands.launch` so that it is this Python's.
-LAUNCHER = ("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
-
-
 def arguments(examples: Path, root: Path, *flags: str, changes: tuple[str, ...] = ()) -> list[str]:
     place = ["--from-examples", str(examples), "--artifacts", str(root), "--name", "t", "--cpu"]
     return [*place, *flags, "--set", *TINY, *changes]
+
+
+def launcher(processes: int) -> tuple[str, ...]:
+    """Several processes as the Makefile starts them; `-m accelerate.commands.launch` so that it is this Python's."""
+    return ("-m", "accelerate.commands.launch", "--multi_gpu", f"--num_processes={processes}", "--num_machines=1")
 
 
 def command(*args: str, launcher: tuple[str, ...] = ()) -> list[str]:
@@ -189,7 +190,7 @@ def test_asked_to_leave(
 def test_a_signal_from_outside(sample_examples: Path, tmp_path: Path, processes: int) -> None:
     """The whole program: exit code 75 (a launcher has its own), a checkpoint, no traceback of ours."""
     flags = arguments(sample_examples, tmp_path, changes=("train.max_steps=100000", "train.save_every=100000"))
-    process = subprocess.Popen(command(*flags, launcher=LAUNCHER if processes > 1 else ()), stderr=subprocess.PIPE)
+    process = subprocess.Popen(command(*flags, launcher=launcher(2) if processes > 1 else ()), stderr=subprocess.PIPE)
     metrics = tmp_path / "pretrain" / "t" / "metrics.jsonl"
     deadline = time.monotonic() + 120
     while not losses(tmp_path) and time.monotonic() < deadline:
@@ -255,14 +256,15 @@ def test_a_multiple_that_does_not_fit_the_block(sample_examples: Path, tmp_path:
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_same_run(sample_examples: Path, tmp_path: Path) -> None:
-    """`accelerate launch` on two processes: the same losses as one, and one set of files."""
+@pytest.mark.parametrize("processes", [2, 4])
+def test_several_processes_give_the_same_run(sample_examples: Path, tmp_path: Path, processes: int) -> None:
+    """`accelerate launch`: the same losses as in one process, and one set of files."""
     still = ("model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0", *ALL_OPTIONS)
     main(arguments(sample_examples, tmp_path / "one", changes=still))
     flags = arguments(sample_examples, tmp_path / "two", changes=still)
-    run = subprocess.run(command(*flags, launcher=LAUNCHER), capture_output=True, text=True)
+    run = subprocess.run(command(*flags, launcher=launcher(processes)), capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert "2 x cpu" in run.stderr
+    assert f"{processes} x cpu" in run.stderr
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert one.keys() == two.keys() == {5, 10, 15, 20}
     assert all(one[step] == pytest.approx(two[step], abs=2e-5) for step in one)
