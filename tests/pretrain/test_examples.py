@@ -5,6 +5,7 @@ import errno
 import json
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from corpora.build import build_corpus
-from pipeline.artifact import read_manifest
+from pipeline.artifact import build, read_manifest
 from pipeline.errors import InputError
 from pipeline.executor import Workers
 from pipeline.recipe import load_recipe
@@ -27,7 +28,8 @@ from pretrain.settings import TrainSettings
 from pretrain.tokens import open_store, store_files
 from tests.conftest import CORPUS, EXAMPLES, TOKENIZER, sources
 from tokenizer.train import train_tokenizer
-from tokenizer.wordpiece import load_tokenizer, vocabulary_of
+from tokenizer.wordpiece import TOKENIZER as TOKENIZER_KIND
+from tokenizer.wordpiece import build_tokenizer, load_tokenizer, save_tokenizer, vocabulary_of
 
 
 def test_figures_and_what_lies_there(sample_examples: Path) -> None:
@@ -91,6 +93,24 @@ def test_rebuilt_for_exactly_what_it_depends_on(write, tmp_path: Path) -> None:
         assert np.array_equal(prepared.plan(0), expected)
     assert len(contents) == 6, "a run is never continued with other epochs than it was begun with"
     assert run(text.replace("문서 8의", "문서 8은")) == [True, True, True] and tokens() != kept
+
+
+def test_one_entry_of_the_vocabulary(sample_corpus: Path, sample_tokenizer: Path, tmp_path: Path) -> None:
+    """Another piece in the place of a common one: all is tokenised anew, and that piece's id is not met any more."""
+    build_examples(sample_corpus, sample_tokenizer, EXAMPLES, tmp_path / "examples")
+    before = open_prepared(tmp_path / "examples").train.ids.tolist()
+    common = Counter(before).most_common(30)[-1][0]
+    entries = vocabulary_of(load_tokenizer(sample_tokenizer))
+    entries[common] = "옛날말아님"
+
+    def make(workspace: Path) -> dict[str, int]:
+        save_tokenizer(build_tokenizer(entries), workspace)
+        return {}
+
+    build(tmp_path / "tokenizer", TOKENIZER_KIND.key({}, {}), make)
+    assert build_examples(sample_corpus, tmp_path / "tokenizer", EXAMPLES, tmp_path / "examples")[1]
+    after = open_prepared(tmp_path / "examples").train.ids.tolist()
+    assert common in before and common not in after
 
 
 def test_a_plan_is_kept_for_those_who_come_later(sample_examples: Path, tmp_path: Path) -> None:
