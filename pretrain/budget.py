@@ -102,20 +102,23 @@ def _tell(
     rows = [("parameters", f"{parameters / 1e6:,.1f} million")]
     if text.examples:
         tokens = text.examples * text.example.tokens
-        rows += [("an epoch", f"{text.examples:,} examples, {tokens / 1e6:,.1f} million tokens")]
+        rows += [("an epoch", f"{text.examples:,} examples, {tokens:,.0f} tokens")]
     if steps:
         epochs = f" = {seen / text.examples:,.1f} epochs" if text.examples else ""
         rows += [
             ("steps", f"{steps:,} of {train.batch_size} examples{epochs}"),
-            ("tokens in all", f"{seen * text.example.tokens / 1e6:,.0f} million"),
+            ("tokens in all", f"{seen * text.example.tokens:,.0f}"),
             ("arithmetic", f"{flops:.2e} FLOPs"),
         ]
     trained, batch = _TRAINED * parameters, micro_batch * saved
     kept = (train.keep_checkpoints + 1) * _KEPT * parameters + _EXPORTED * parameters + text.disk
     rows += [
-        ("memory of a device", f"about {_gigabytes(trained + batch)}: {_gigabytes(trained)} weights, gradients, Adam"),
-        ("", f"and {_gigabytes(batch)} for {micro_batch} examples at once in bf16 (less with --micro-batch)"),
-        ("disk", f"{_gigabytes(kept)}: {train.keep_checkpoints} checkpoints and one being written, export, examples"),
+        ("memory of a device", f"about {_size(trained + batch)}: {_size(trained)} weights, gradients, Adam"),
+        ("", f"and {_size(batch)} for {micro_batch} examples at once in bf16 (less with --micro-batch)"),
+        (
+            "disk",
+            f"{_size(kept)}: {train.keep_checkpoints} checkpoint(s), one being written, export, examples",
+        ),
     ]
     table(f"{arguments.recipe} on {arguments.gpus} device(s)", ("", ""), rows, stdout=True)
     if flops:
@@ -175,15 +178,15 @@ def _saved(objective: PretrainingObjective, examples: int, block_size: int, voca
     return sum(found.values())
 
 
-def _gigabytes(size: float) -> str:
-    return f"{size / 1e9:,.1f} GB"
+def _size(size: float) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
 
 
 def _duration(seconds: float) -> str:
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:,.1f} {unit}"
-    return f"{seconds:,.0f} seconds"
+    return f"{seconds:,.0f} seconds" if seconds >= 2 else "a moment"
 
 
 if __name__ == "__main__":

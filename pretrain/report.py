@@ -91,7 +91,7 @@ def write_report(path: Path, figures: Figures, settings: ExamplesSettings) -> No
         f"| mean length, special tokens too | {figures['mean_length']:,.1f} of {settings.block_size} |",
         f"| examples that fill the block | {figures['full_share']:.2%} |",
         f"| padding, if all are padded to the block | {figures['padding_share']:.2%} |",
-        f"| tokens of the training text in some example (another epoch is cut elsewhere) | {figures['used_share']:.2%} |",
+        f"| tokens of the training text in some example (other epochs cut elsewhere) | {figures['used_share']:.2%} |",
         f"| tokens of the training text | {figures['tokens']['train']:,} |",
         f"| tokens of the held-out text | {figures['tokens']['heldout']:,} |",
     ]
