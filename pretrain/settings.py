@@ -61,6 +61,10 @@ class TrainSettings:
     epochs: Positive
     #: Optimiser steps; 0 for as many as the epochs take.
     max_steps: Annotated[int, Field(ge=0)]
+    #: A folder whose weights the run begins with, Hugging Face's or a checkpoint's; "" for random ones.
+    init_from: str
+    #: What makes a step of a gradient: AdamW for all, or Muon for the matrices of the layers and AdamW for the rest.
+    optimizer: Literal["adamw", "muon"]
     learning_rate: Annotated[float, Field(gt=0)]
     #: Share of the steps over which the rate rises from 0; then it changes by the schedule.
     warmup_ratio: Probability
@@ -71,8 +75,12 @@ class TrainSettings:
     adam_beta1: Probability
     adam_beta2: Probability
     adam_epsilon: Annotated[float, Field(gt=0)]
+    #: Momentum of Muon, where that is the optimiser.
+    muon_momentum: Probability
     #: Gradients are scaled down to this norm; 0 leaves them.
     max_grad_norm: Annotated[float, Field(ge=0)]
+    #: The run stops when its loss stands so many nats above its lowest; 0: never.
+    max_loss_rise: Annotated[float, Field(ge=0)]
     #: Whether a step takes examples of about one length (less padding), or of any.
     group_by_length: bool
     #: Share of text tokens to predict in the first step, and in the last one: in between it changes by the same amount
