@@ -28,6 +28,9 @@ from pipeline.errors import InputError
 #: Configuration for every section dataclass: no silent conversion, no key that nobody reads.
 STRICT = ConfigDict(extra="forbid", strict=True)
 
+#: Values that an error repeats; whole tables it does not.
+_SHOWN = (str, int, float, list, type(None))
+
 Section = TypeVar("Section")
 Tables = dict[str, dict[str, Any]]
 
@@ -154,8 +157,10 @@ def _read_section(origin: str, name: str, table: Mapping[str, Any], kind: type[S
         place = ".".join([name, *(str(part) for part in first["loc"])])
         if first["type"] in ("missing", "missing_argument"):
             raise InputError(f"{origin}: {place} is missing") from None
+        if first["type"] == "unexpected_keyword_argument":
+            raise InputError(f"{origin}: unknown key {place}") from None
         message = first["msg"].removeprefix("Value error, ")
-        got = "" if isinstance(first["input"], dict) else f" (it is {first['input']!r})"
+        got = f" (it is {first['input']!r})" if isinstance(first["input"], _SHOWN) else ""
         raise InputError(f"{origin}: {place}: {message}{got}") from None
 
 

@@ -10,25 +10,24 @@ times a utilisation: the runs of encoders that were published reach 15 to 30 %.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import Tensor
-from torch.autograd.graph import saved_tensors_hooks
+from transformers import BertForPreTraining
 
 from pipeline.artifact import read_manifest
 from pipeline.console import answer, table
+from pipeline.errors import InputError
 from pipeline.recipe import Recipe
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
 from pretrain.flops import PEAKS, Work, needed_flops
-from pretrain.masks import IGNORED
+from pretrain.memory import saved_bytes
+from pretrain.metrics import METRICS, read_metrics
 from pretrain.model import PretrainingObjective, bert_config, new_model
 from pretrain.nsp import frame_of, lengths_of
-from pretrain.prepared import EXAMPLES, open_prepared
-from pretrain.schedule import Schedule
+from pretrain.prepared import EXAMPLES, Prepared, open_prepared
+from pretrain.schedule import Epoch, Schedule
 from pretrain.settings import ExamplesSettings, ModelSettings, TrainSettings
 
 #: Bytes of a parameter while it is trained: itself, its gradient, Adam's two moments, all of 32 bits; in a checkpoint.
@@ -39,13 +38,30 @@ _DEVICES = ("H200", "H100", "A100", "L40S", "RTX 4090", "T4")
 
 @dataclass(frozen=True)
 class Text:
-    """What an epoch consists of: the vocabulary's entries, the mean work of an example without its masks, how many
-    examples (None: not known), and bytes on disk."""
+    """What there is to train on: examples that were made, or what the recipe says of them."""
 
+    settings: ExamplesSettings
     vocab_size: int
-    example: Work
-    examples: int | None
-    disk: int
+    prepared: Prepared | None
+
+    def epoch(self, block_size: int) -> Epoch:
+        """What an epoch at a block consists of; if that is not known, more full blocks than any run takes."""
+        if self.prepared:
+            return Epoch.of(self.prepared.plan(0, block_size))
+        return Epoch(2**40, 2**40 * block_size)
+
+    def example(self, block_size: int, rate: float) -> Work:
+        """The mean work of an example at a block and a masking rate."""
+        tokens, squares = float(block_size), float(block_size**2)
+        if self.prepared:
+            lengths = lengths_of(self.prepared.plan(0, block_size)).astype(float)
+            tokens, squares = float(lengths.mean()), float((lengths**2).mean())
+        return Work(1, tokens, squares, rate * (tokens - frame_of(self.settings)))
+
+    @property
+    def disk(self) -> int:
+        """Bytes of the examples."""
+        return sum(int(record["bytes"]) for record in self.prepared.manifest.files.values()) if self.prepared else 0
 
 
 def main(argv: list[str] | None) -> None:
@@ -57,12 +73,15 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument(
         "--utilisation", type=_share, default=[0.15, 0.3, 0.5], nargs="+", help="of a device's best (0.15 0.3 0.5)"
     )
+    parser.add_argument(
+        "--measured", type=Path, metavar="RUN", help="a run's folder: tell the time at the speed it had on its devices"
+    )
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     shape, train = recipe.section("model", ModelSettings), recipe.section("train", TrainSettings)
     examples = recipe.section("examples", ExamplesSettings)
     text = _text(arguments.from_examples or artifact_folder(arguments, EXAMPLES.stage, recipe), recipe, examples)
-    _tell(arguments, text, shape, train, examples)
+    _tell(arguments, text, shape, train)
 
 
 def _share(text: str) -> float:
@@ -74,108 +93,110 @@ def _share(text: str) -> float:
 
 def _text(folder: Path, recipe: Recipe, settings: ExamplesSettings) -> Text:
     if read_manifest(folder) is None:
-        size, block = int(recipe.tables["tokenizer"]["vocab_size"]), settings.block_size
+        size = int(recipe.tables["tokenizer"]["vocab_size"])
         answer(f"no examples at {folder}: every block is taken for full, the vocabulary for {size:,} entries")
-        return Text(size, Work(1, block, block**2), None, 0)
+        return Text(settings, size, None)
     prepared = open_prepared(folder)
-    lengths = lengths_of(prepared.first_plan).astype(float)
-    disk = sum(int(record["bytes"]) for record in prepared.manifest.files.values())
-    work = Work(1, float(lengths.mean()), float((lengths**2).mean()))
-    return Text(prepared.vocab_size, work, len(lengths), disk)
+    return Text(prepared.settings, prepared.vocab_size, prepared)
 
 
-def _tell(
-    arguments: argparse.Namespace, text: Text, shape: ModelSettings, train: TrainSettings, examples: ExamplesSettings
-) -> None:
-    config = bert_config(shape, text.vocab_size, examples.block_size)
-    model = new_model(config, 0)
-    parameters = model.num_parameters()
-    steps = train.max_steps or (Schedule.plan(train, text.examples).steps if text.examples else 0)
-    seen = steps * train.batch_size
+def _tell(arguments: argparse.Namespace, text: Text, shape: ModelSettings, train: TrainSettings) -> None:
+    schedule = Schedule.plan(train, text.settings.block_size, text.epoch)
+    known = text.prepared is not None or bool(train.phases or train.max_steps or train.max_tokens)
+    model = new_model(bert_config(shape, text.vocab_size, schedule.longest_block), 0)
     rate = (train.mlm_probability + train.mlm_probability_end) / 2
-    masked = rate * (text.example.tokens - frame_of(examples))
-    one = Work(1, text.example.tokens, text.example.squares, masked)
-    flops = seen * needed_flops(shape, text.vocab_size, one, pairs=examples.objective != "none")
-    share = -(-train.batch_size // arguments.gpus)
-    micro_batch = min(arguments.micro_batch or share, share)
-    saved = saved_bytes(PretrainingObjective(model), examples.block_size, text.vocab_size, rate)
-    rows = [("parameters", f"{parameters / 1e6:,.1f} million")]
-    if text.examples:
-        tokens = text.examples * text.example.tokens
-        rows += [("an epoch", f"{text.examples:,} examples, {tokens:,.0f} tokens")]
-    if steps:
-        epochs = f" = {seen / text.examples:,.1f} epochs" if text.examples else ""
-        rows += [
-            ("steps", f"{steps:,} of {train.batch_size} examples{epochs}"),
-            ("tokens in all", f"{seen * text.example.tokens:,.0f}"),
-            ("arithmetic", f"{flops:.2e} FLOPs"),
-        ]
-    trained, batch = _TRAINED * parameters, micro_batch * saved
-    kept = (train.keep_checkpoints + 1) * _KEPT * parameters + _EXPORTED * parameters + text.disk
-    rows += [
-        ("memory of a device", f"about {_size(trained + batch)}: {_size(trained)} weights, gradients, Adam"),
-        ("", f"and {_size(batch)} for {micro_batch} examples at once in bf16 (less with --micro-batch)"),
-        (
-            "disk",
-            f"{_size(kept)}: {train.keep_checkpoints} checkpoint(s), one being written, export, examples",
-        ),
-    ]
-    table(f"{arguments.recipe} on {arguments.gpus} device(s)", ("", ""), rows, stdout=True)
-    if flops:
-        _times(flops, arguments.gpus, arguments.utilisation)
+    pairs = text.settings.objective != "none"
+    rows = [("parameters", f"{model.num_parameters() / 1e6:,.1f} million")]
+    flops = tokens = 0.0
+    for phase in schedule.phases:
+        example = text.example(phase.block_size, rate)
+        steps = phase.steps or 1
+        tokens += steps * phase.batch_size * example.tokens
+        flops += steps * phase.batch_size * needed_flops(shape, text.vocab_size, example, pairs=pairs)
+        if text.prepared:
+            epoch = text.epoch(phase.block_size)
+            rows.append((f"an epoch at {phase.block_size}", f"{epoch.examples:,} examples, {epoch.tokens:,.0f} tokens"))
+        if known and phase.steps:
+            epochs = f" = {steps * phase.batch_size / epoch.examples:,.1f} epochs" if text.prepared else ""
+            rows.append(("steps", f"{steps:,} of {phase.batch_size} examples of up to {phase.block_size}{epochs}"))
+    if known and schedule.steps:
+        rows += [("tokens in all", f"{tokens:,.0f}"), ("arithmetic", f"{flops:.2e} FLOPs")]
+    table(
+        f"{arguments.recipe} on {arguments.gpus} device(s)",
+        ("", ""),
+        [*rows, *_room(arguments, schedule, model, train, text, rate)],
+        stdout=True,
+    )
+    if schedule.minutes or known:
+        _times(arguments, flops, tokens, schedule.minutes)
     else:
         answer("how long it takes is told when there are examples: the recipe counts epochs")
 
 
-def _times(flops: float, devices: int, utilisations: Sequence[float]) -> None:
-    columns = ("time on", *(f"at {share:.0%} of its best" for share in utilisations))
+def _room(
+    arguments: argparse.Namespace,
+    schedule: Schedule,
+    model: BertForPreTraining,
+    train: TrainSettings,
+    text: Text,
+    rate: float,
+) -> list[tuple[str, str]]:
+    """What it takes in memory and on disk, by the phase that takes most."""
+    parameters = model.num_parameters()
+    trained = _TRAINED * parameters
+    longest = schedule.longest_block
+    shares = {
+        phase.block_size: max(
+            -(-other.batch_size // arguments.gpus) for other in schedule.phases if other.block_size == phase.block_size
+        )
+        for phase in schedule.phases
+    }
+    if arguments.micro_batch:
+        shares = {block: min(arguments.micro_batch * longest // block, share) for block, share in shares.items()}
+    objective = PretrainingObjective(model)
+    sizes = {block: share * saved_bytes(objective, block, text.vocab_size, rate) for block, share in shares.items()}
+    block = max(sizes, key=lambda block: sizes[block])
+    kept = (train.keep_checkpoints + 1) * _KEPT * parameters + _EXPORTED * parameters + text.disk
+    return [
+        ("memory of a device", f"about {_size(trained + sizes[block])}: {_size(trained)} weights, gradients, Adam"),
+        ("", f"and {_size(sizes[block])} for {shares[block]} examples at once in bf16 (less with --micro-batch)"),
+        ("disk", f"{_size(kept)}: {train.keep_checkpoints} checkpoint(s), one being written, export, examples"),
+    ]
+
+
+def _times(arguments: argparse.Namespace, flops: float, tokens: float, minutes: float) -> None:
+    """How long the run takes at some speeds; of a run by the clock, how many tokens it sees."""
+
+    def told(speed: float) -> str:
+        return f"{_count(tokens / flops * speed * 60 * minutes)} tokens" if minutes else _duration(flops / speed)
+
+    columns = (
+        "in its time on" if minutes else "time on",
+        *(f"at {share:.0%} of its best" for share in arguments.utilisation),
+    )
     rows = [
-        (f"{name} x {devices}", *(_duration(flops / (devices * PEAKS[name] * share)) for share in utilisations))
+        (f"{name} x {arguments.gpus}", *(told(arguments.gpus * PEAKS[name] * share) for share in arguments.utilisation))
         for name in _DEVICES
     ]
     table("", columns, rows, stdout=True)
+    if arguments.measured:
+        answer(f"at the speed of {arguments.measured}, on its devices: {told(_measured(arguments.measured))}")
 
 
-def saved_bytes(objective: PretrainingObjective, block_size: int, vocab_size: int, rate: float) -> int:
-    """Bytes that the backward pass of one full example needs kept in bf16: counted on a forward pass of this model
-    here, two examples less one.
-
-    Without dropout, since with it attention keeps its scores here, as on an accelerator it does not; the masks of the
-    other dropouts are added, a byte for each number.
-    """
-    objective.eval()
-    counted = _saved(objective, 2, block_size, vocab_size, rate) - _saved(objective, 1, block_size, vocab_size, rate)
-    config = objective.model.config
-    dropped = (2 * config.num_hidden_layers + 1) * block_size * config.hidden_size if config.hidden_dropout_prob else 0
-    return counted + dropped
+def _measured(run: Path) -> float:
+    """FLOPs a second of a run, by the median of its records; raises InputError if it has none."""
+    name = "tflops_per_second"
+    speeds = [record[name] for record in read_metrics(run / METRICS) if name in record]
+    if not speeds:
+        raise InputError(f"--measured {run}: no record of a speed in {run / METRICS}")
+    return statistics.median(speeds) * 1e12
 
 
-def _saved(objective: PretrainingObjective, examples: int, block_size: int, vocab_size: int, rate: float) -> int:
-    owned = {parameter.untyped_storage().data_ptr() for parameter in objective.parameters()}
-    found: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in owned:
-            found[storage.data_ptr()] = storage.nbytes()
-        held.append(tensor)  # or another one may come to lie where it lay
-        return tensor
-
-    held: list[Tensor] = []
-    ids = torch.from_numpy(np.arange(examples * block_size).reshape(examples, block_size) % vocab_size)
-    labels = torch.full_like(ids, IGNORED)
-    labels[:, : max(1, round(rate * block_size))] = 0
-    batch = {
-        "input_ids": ids,
-        "token_type_ids": torch.zeros_like(ids),
-        "attention_mask": torch.ones_like(ids),
-        "labels": labels,
-        "next_sentence_label": torch.zeros(examples, dtype=torch.long),
-    }
-    with saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
-        sums = objective(batch)
-    del sums
-    return sum(found.values())
+def _count(number: float) -> str:
+    for unit, size in (("billion", 1e9), ("million", 1e6)):
+        if number >= size:
+            return f"{number / size:,.1f} {unit}"
+    return f"{number:,.0f}"
 
 
 def _size(size: float) -> str:

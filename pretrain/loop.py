@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,7 +18,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from pipeline.console import Advance, progress
+from pipeline.console import progress
 from pipeline.errors import InputError, LeftEarly
 from pretrain.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from pretrain.dataset import Batch, PairDataset, Share, StepBatches
@@ -31,6 +31,8 @@ from pretrain.metrics import MetricsLog
 from pretrain.model import MASKED, PretrainingObjective, to_device, zeros
 from pretrain.nsp import lengths_of
 from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
+from pretrain.pace import ClockPace, Pace, StepPace
+from pretrain.positions import grown
 from pretrain.prepared import Prepared
 from pretrain.schedule import Schedule, mask_key
 from pretrain.settings import ModelSettings, TrainSettings
@@ -64,6 +66,10 @@ class Run:
         """Start counting towards the next record."""
         self.recent_steps, self.recent_work, self.recent_since = 0, Work(), time.monotonic()
 
+    def share_at(self, block_size: int) -> Share:
+        """This process's part at a block: a micro-batch is for the longest one, of shorter ones there are more."""
+        return replace(self.share, micro_batch=self.share.micro_batch * self.schedule.longest_block // block_size)
+
     @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
@@ -72,8 +78,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Held-out scores after the last step (None without held-out text); mean speed and seconds over all sessions."""
+    """Steps done, held-out scores after the last one (None without held-out text); mean speed and seconds over all
+    sessions."""
 
+    steps: int
     held_out: Scores | None
     tokens_per_second: float
     seconds: float
@@ -93,18 +101,21 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     totals = zeros(accelerator.device)
     before, all_tokens = (checkpoint.seconds, checkpoint.tokens) if checkpoint else (0.0, 0)
     began = time.monotonic()
+    pace = _pace(run, before, done)
     with (
         ExitStack() as stack,
         asked_to_leave() as asked,
         MetricsLog(run.folder if main else None, resumed_at=done if checkpoint else -1) as log,
-        progress("pretrain", run.schedule.steps, start=done, quiet=not main) as advance,
+        progress("pretrain", pace.total, start=pace.reached(done), quiet=not main) as advance,
     ):
-        if not checkpoint and (first := _held_out(run)):
+        if not checkpoint and (first := _held_out(run, done)):
             log.write({"step": 0, **first.as_dict("held_out_")})
         run.begin_record()
+        shown = pace.reached(done)
         for step, batches, work in stack.enter_context(closing(_steps(run, done))):
             torch.manual_seed(_dropout_seed(settings.seed, step, run.share.rank))
-            rate = learning_rate(step, run.schedule.steps, settings)
+            _begin_phase(run, step)
+            rate = learning_rate(pace.at(step), settings, run.schedule.phase_of(step).learning_rate)
             set_learning_rate(wrapped, rate)
             totals += _gradients(model, batches, run)
             norm = accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm or math.inf)
@@ -114,16 +125,18 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             run.recent_work += work
             all_tokens += int(work.tokens)
             run.recent_steps += 1
-            final = done == run.schedule.steps
+            final = pace.over(done)
             leaves = not final and _leaves(run, done, asked())
             saves = done % settings.save_every == 0 or final or leaves
-            looks = done % settings.eval_every == 0 or final
+            looks = done % settings.eval_every == 0 or final or run.schedule.phase_of(done).first == done
             # A record spans no checkpoint, so that a resumed run writes the same ones, and no evaluation's time.
             if done % LOG_EVERY == 0 or saves or looks:
-                _log(run, log, advance, done, rate, float(norm), totals)
+                reached = pace.reached(done)
+                _log(run, log, partial(advance, reached - shown), done, rate, float(norm), totals)
+                shown = reached
                 totals.zero_()
             if looks:
-                last = _held_out(run)
+                last = _held_out(run, step)
                 log.write({"step": done, **(last.as_dict("held_out_") if last else {})})
                 run.begin_record()
             if saves and main:
@@ -131,32 +144,54 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
                 save_checkpoint(
                     run.checkpoints, done, run.objective.model, optimizer, settings.keep_checkpoints, spent, all_tokens
                 )
+            if final:
+                break
             if leaves:
                 accelerator.wait_for_everyone()
                 raise LeftEarly(f"asked to leave: saved after step {done:,}; the same command goes on from there")
     accelerator.wait_for_everyone()
     seconds = max(before + time.monotonic() - began, 1e-9)
-    return Outcome(last or _held_out(run), all_tokens / seconds, seconds)
+    return Outcome(done, last or _held_out(run, max(done - 1, 0)), all_tokens / seconds, seconds)
+
+
+def _pace(run: Run, before: float, done: int) -> Pace:
+    """How the run's way is measured; `before`: seconds of earlier sessions, `done`: steps."""
+    if run.schedule.minutes:
+        return ClockPace(run.schedule.minutes, before, done, run.accelerator)
+    return StepPace(run.schedule, by_tokens=run.settings.schedule_by == "tokens")
+
+
+def _begin_phase(run: Run, step: int) -> None:
+    """Let a phase with a longer block begin with grown positions, where that is asked for."""
+    phase = run.schedule.phase_of(step)
+    before = [other.block_size for other in run.schedule.phases if other.first < phase.first]
+    if step == phase.first and before and run.settings.grow_positions and phase.block_size > max(before):
+        weight = run.objective.model.bert.embeddings.position_embeddings.weight
+        with torch.no_grad():
+            weight[: phase.block_size] = grown(weight[: max(before)], phase.block_size)
 
 
 def _steps(run: Run, first_step: int) -> Generator[tuple[int, list[Batch], Work]]:
-    """(step, this process's micro-batches, what the global batch consists of) from `first_step` to the last."""
+    """(step, this process's micro-batches, what the global batch consists of) from `first_step` to the last; a run by
+    the clock has none."""
     settings, schedule = run.settings, run.schedule
     step = first_step
-    while step < schedule.steps:
-        epoch, offset = divmod(step, schedule.steps_per_epoch)
-        plan = run.prepared.plan(epoch)
-        dataset = PairDataset(run.prepared.train, plan, run.prepared.frame, mask_key(settings, epoch), run.multiple)
-        order = schedule.order(plan, run.prepared.settings.block_size, settings, epoch)
+    while not schedule.steps or step < schedule.steps:
+        place = schedule.place(step)
+        phase, offset = place.phase, place.offset
+        plan = run.prepared.plan(place.epoch, phase.block_size)
+        key = mask_key(settings, place.epoch)
+        dataset = PairDataset(run.prepared.train, plan, run.prepared.frame, key, run.multiple)
+        order = schedule.order(plan, place, settings)
         rate = partial(_rate, schedule, settings, step - offset)
-        batches = StepBatches(dataset, order, run.collator, run.share, rate).from_step(offset)
+        batches = StepBatches(dataset, order, run.collator, run.share_at(phase.block_size), rate).from_step(offset)
         with closing(batches):
-            for place, micro_batches in enumerate(batches, offset):
-                lengths = lengths_of(plan[order.rows(place)]).astype(float)
+            for number, micro_batches in enumerate(batches, offset):
+                lengths = lengths_of(plan[order.rows(number)]).astype(float)
                 yield step, micro_batches, Work(len(lengths), lengths.sum(), (lengths**2).sum())
                 step += 1
-                if step == schedule.steps:
-                    return
+                if step == phase.first + phase.steps:
+                    break
 
 
 def _rate(schedule: Schedule, settings: TrainSettings, first_step: int, place: int) -> float:
@@ -185,7 +220,9 @@ def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor
     return totals
 
 
-def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, norm: float, totals: Tensor) -> None:
+def _log(
+    run: Run, log: MetricsLog, count: Callable[[str], None], done: int, rate: float, norm: float, totals: Tensor
+) -> None:
     """Write a record of the steps since the last one; a loss that is no number stops the run."""
     sums = run.accelerator.reduce(totals, "sum")
     scores = Scores.from_sums(sums)
@@ -212,7 +249,7 @@ def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, no
     mfu = f"  mfu {use['mfu']:.1%}" if "mfu" in use else ""
     nsp = "" if scores.nsp_loss is None else f"  nsp {scores.nsp_loss:.3f}"
     note = f"step {done}  mlm {scores.mlm_loss:.3f}{nsp}  lr {rate:.2e}  {speed:,.0f} tokens/s{mfu}"
-    advance(run.recent_steps, note)
+    count(note)
     run.begin_record()
 
 
@@ -236,13 +273,16 @@ def _utilisation(run: Run, work: Work, seconds: float) -> dict[str, float]:
     return found
 
 
-def _held_out(run: Run) -> Scores | None:
-    heldout, plan = run.prepared.heldout, run.prepared.heldout_plan
+def _held_out(run: Run, step: int) -> Scores | None:
+    """Scores on the held-out examples of the phase that a step belongs to."""
+    block = run.schedule.phase_of(step).block_size
+    heldout, plan = run.prepared.heldout, run.prepared.heldout_plan_at(block)
     if heldout is None or plan is None:
         return None
     key = stream(run.settings.seed, EVALUATION)
     dataset = PairDataset(heldout, plan, run.prepared.frame, key, run.multiple)
-    return evaluate(run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples)
+    examples = run.settings.eval_examples
+    return evaluate(run.objective, dataset, run.collator, run.accelerator, run.share_at(block), examples)
 
 
 def _dropout_seed(seed: int, step: int, rank: int) -> int:

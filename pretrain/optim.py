@@ -7,6 +7,7 @@ import math
 import torch
 from torch import nn
 
+from pretrain.pace import Position
 from pretrain.settings import TrainSettings
 
 
@@ -27,23 +28,28 @@ def make_optimizer(model: nn.Module, settings: TrainSettings, *, fused: bool) ->
     )
 
 
-def learning_rate(step: int, steps: int, settings: TrainSettings) -> float:
-    """The rate of step `step` (from 0) of `steps`: a linear rise over the first `warmup_ratio`, then the schedule.
+def learning_rate(position: Position, settings: TrainSettings, peak: float) -> float:
+    """The rate of the step that stands at `position`: a linear rise to `peak` over the first `warmup_ratio`, then the
+    schedule.
 
     `linear`, `cosine` and `trapezoid` (constant, then linear; Zhai et al. 2022, Hu et al. 2024) end at 0 after the last
-    step; a function of the step alone, so a resumed run needs no state.
+    step; a function of the position alone, so a resumed run needs no state.
     """
-    warmup = round(settings.warmup_ratio * steps)
-    if step < warmup:
-        return settings.learning_rate * (step + 1) / warmup
+    done, amount, total = position.done, position.amount, position.total
+    warmup, decay = (_whole(ratio * total, amount) for ratio in (settings.warmup_ratio, settings.decay_ratio))
+    if done < warmup:
+        return peak * min(1.0, (done + amount) / warmup)
     if settings.schedule == "constant":
-        return settings.learning_rate
+        return peak
     if settings.schedule == "trapezoid":
-        decay = round(settings.decay_ratio * steps)
-        return settings.learning_rate * min(1.0, (steps - step) / decay if decay else 1.0)
-    left = 1 - (step - warmup) / max(steps - warmup, 1)
-    share = left if settings.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
-    return settings.learning_rate * share
+        return peak * min(1.0, (total - done) / decay if decay else 1.0)
+    left = 1 - (done - warmup) / max(total - warmup, amount)
+    return peak * (left if settings.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left)))
+
+
+def _whole(length: float, step: float) -> float:
+    """A length in whole steps."""
+    return round(length / step) * step if step else length
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

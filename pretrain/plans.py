@@ -1,6 +1,6 @@
 """The plans of a training store, one an epoch, on disk: drawn once by whoever comes first, mapped into memory by all.
 
-    .<name>.plans/<content>/<epoch>/plan.npy       beside the examples <name>, whose content id names the folder
+    .<name>.plans/<content>/<block>-<epoch>/plan.npy       beside the examples <name>, whose content id names the folder
 
 Each is an artifact of its own, so it is finished or absent, it is checked when it is opened, and of several processes
 that want it one draws it while the others wait. Only the last few are kept: any is drawn again in seconds. Where
@@ -51,7 +51,7 @@ class Plans:
             place.mkdir(exist_ok=True)
             # One lock for all epochs: what is about to be mapped is not pruned by another run.
             with FileLock(place / ".lock"):
-                return self._kept(place / self.content[:16] / f"{epoch:05}", epoch)
+                return self._kept(place / self.content[:16] / f"{self.settings.block_size}-{epoch:05}", epoch)
         except OSError as error:
             if error.errno not in _UNWRITABLE:
                 raise
@@ -79,7 +79,7 @@ def _prune(newest: Path) -> None:
     for other in newest.parent.parent.iterdir():
         if other.is_dir() and other != newest.parent:
             shutil.rmtree(other, ignore_errors=True)
-    plans = [path for path in newest.parent.iterdir() if path.name.isdigit()]
+    plans = [path for path in newest.parent.iterdir() if path.name[:1].isdigit()]
     kept = {path.name for path in sorted(plans, key=lambda path: path.stat().st_mtime_ns)[-KEPT:]}
     for path in newest.parent.iterdir():
         if path.is_file():

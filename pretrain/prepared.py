@@ -9,14 +9,15 @@ tokenizer.json ...             so that ids cannot part from the vocabulary they 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.artifact import Kind, Manifest, open_artifact, still_there
 from pretrain.batches import FrameIds
-from pretrain.nsp import PairPlan
+from pretrain.nsp import PairPlan, draw_plan
 from pretrain.plans import Plans, load_plan
-from pretrain.settings import ExamplesSettings
+from pretrain.schedule import Epoch, Schedule
+from pretrain.settings import ExamplesSettings, TrainSettings
 from pretrain.tokens import TokenStore, open_store
 from tokenizer.wordpiece import FILES, load_tokenizer
 
@@ -43,12 +44,27 @@ class Prepared:
     heldout_plan: PairPlan | None
     tokenizer_files: dict[str, bytes]
 
-    def plan(self, epoch: int) -> PairPlan:
-        """The training examples of an epoch."""
-        repeated = self.settings.duplicate_epochs and epoch % self.settings.duplicate_epochs == 0
-        if epoch == 0 or repeated:
+    def plan(self, epoch: int, block_size: int = 0) -> PairPlan:
+        """The training examples of an epoch, of a block of so many tokens (0: the examples' own)."""
+        settings = self._at(block_size)
+        repeated = settings.duplicate_epochs and epoch % settings.duplicate_epochs == 0
+        if settings == self.settings and (epoch == 0 or repeated):
             return self.first_plan
-        return Plans(self.folder, self.manifest.content, self.train, self.settings).plan(epoch)
+        return Plans(self.folder, self.manifest.content, self.train, settings).plan(epoch)
+
+    def heldout_plan_at(self, block_size: int) -> PairPlan | None:
+        """The held-out examples of a block of so many tokens, the same each time."""
+        settings = self._at(block_size)
+        if settings == self.settings or self.heldout is None:
+            return self.heldout_plan
+        return draw_plan(self.heldout, settings, 0)
+
+    def schedule(self, settings: TrainSettings) -> Schedule:
+        """The steps of a run on these examples; raises InputError if there are too few for a batch."""
+        return Schedule.plan(settings, self.settings.block_size, lambda block: Epoch.of(self.plan(0, block)))
+
+    def _at(self, block_size: int) -> ExamplesSettings:
+        return replace(self.settings, block_size=block_size or self.settings.block_size)
 
 
 def open_prepared(folder: Path) -> Prepared:

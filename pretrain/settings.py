@@ -1,8 +1,9 @@
 """The `[examples]`, `[model]` and `[train]` sections of a recipe."""
 
-from typing import Annotated, Literal
+from dataclasses import field
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from pipeline.recipe import STRICT
@@ -53,23 +54,55 @@ class ModelSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
+class PhaseSettings:
+    """One `[[train.phases]]` table: a part of a run with a length, and what is otherwise in it. 0 is the run's own."""
+
+    #: How long it is: optimiser steps, or real tokens (special ones too, no padding).
+    steps: Annotated[int, Field(ge=0)] = 0
+    tokens: Annotated[int, Field(ge=0)] = 0
+    block_size: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=0)] = 0
+    learning_rate: Annotated[float, Field(ge=0)] = 0.0
+
+    def __post_init__(self) -> None:
+        if bool(self.steps) == bool(self.tokens):
+            raise ValueError("a phase has a number of steps or of tokens, one of the two")
+        if 0 < self.block_size < 8:
+            raise ValueError(f"block_size {self.block_size} is less than 8")
+
+
+def _as_phase(table: Any) -> Any:
+    """A TOML table as the dataclass: strict validation takes no dict for one."""
+    return PhaseSettings(**table) if isinstance(table, dict) else table
+
+
+@dataclass(frozen=True, config=STRICT)
 class TrainSettings:
-    """What decides the trained weights. Where and how fast it runs is said by flags."""
+    """What decides the trained weights. Where and how fast it runs is said by flags.
+
+    How long it trains is said once: by `phases`, `max_steps`, `max_tokens` or `budget_minutes`, else by `epochs`.
+    """
 
     #: Examples per optimiser step, over all processes and micro-batches.
     batch_size: Positive
     epochs: Positive
-    #: Optimiser steps; 0 for as many as the epochs take.
+    #: Optimiser steps; 0: not by steps.
     max_steps: Annotated[int, Field(ge=0)]
+    #: Real tokens (special ones too, no padding), to the nearest step; 0: not by tokens.
+    max_tokens: Annotated[int, Field(ge=0)]
+    #: Minutes by the clock, over all sessions, evaluations and checkpoints on the way included; 0: not by the clock.
+    budget_minutes: Annotated[float, Field(ge=0)]
     #: A folder whose weights the run begins with, Hugging Face's or a checkpoint's; "" for random ones.
     init_from: str
     #: What makes a step of a gradient: AdamW for all, or Muon for the matrices of the layers and AdamW for the rest.
     optimizer: Literal["adamw", "muon"]
     learning_rate: Annotated[float, Field(gt=0)]
-    #: Share of the steps over which the rate rises from 0; then it changes by the schedule.
+    #: What the schedule of the learning rate counts; a run by the clock counts the time.
+    schedule_by: Literal["steps", "tokens"]
+    #: Share of the run over which the rate rises from 0; then it changes by the schedule.
     warmup_ratio: Probability
     schedule: Literal["linear", "cosine", "constant", "trapezoid"]
-    #: Share of the steps, the last ones, over which a `trapezoid` falls to 0 after it was constant.
+    #: Share of the run, its end, over which a `trapezoid` falls to 0 after it was constant.
     decay_ratio: Probability
     weight_decay: Annotated[float, Field(ge=0)]
     adam_beta1: Probability
@@ -101,8 +134,20 @@ class TrainSettings:
     save_every: Positive
     keep_checkpoints: Positive
     seed: int
+    #: Whether the positions that a longer block is the first to use begin as the shorter one's, again from the first.
+    grow_positions: bool
+    #: Parts of the run, one after the other.
+    phases: list[Annotated[PhaseSettings, BeforeValidator(_as_phase)]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        lengths = [name for name in ("phases", "max_steps", "max_tokens", "budget_minutes") if getattr(self, name)]
+        if len(lengths) > 1:
+            raise ValueError(f"how long to train is said by {' and by '.join(lengths)}: leave one, set the others to 0")
+        if self.budget_minutes and self.mlm_probability_end != self.mlm_probability:
+            raise ValueError(
+                "a run by the clock (budget_minutes) has no last step for mlm_probability_end: set it to "
+                "mlm_probability"
+            )
         if self.schedule == "trapezoid" and self.warmup_ratio + self.decay_ratio > 1:
             raise ValueError("warmup_ratio + decay_ratio is more than 1")
         if self.mask_replace_prob + self.random_replace_prob > 1:

@@ -13,7 +13,7 @@ from pretrain.draws import SHOWN, child, permuted, stream
 from pretrain.masks import IGNORED, Masking, MaskTable, mask_tokens
 from pretrain.nsp import NEXT, OTHER, PairPlan
 from pretrain.prepared import Prepared
-from pretrain.schedule import Schedule, mask_key
+from pretrain.schedule import mask_key, masking_at
 from pretrain.settings import ExamplesSettings, TrainSettings
 from pretrain.tokens import TokenStore
 from tokenizer.wordpiece import MASK, SPECIAL_TOKENS, load_tokenizer, vocabulary_of
@@ -41,20 +41,20 @@ def decoded(store: TokenStore, plan: PairPlan, tokenizer: Tokenizer, settings: E
 def show_examples(prepared: Prepared, settings: TrainSettings, count: int) -> None:
     """Print some examples of the first epoch, masked as a run with these settings does in its first step."""
     rows = _some(prepared.first_plan, prepared.settings.seed, count)
-    _print(prepared, prepared.first_plan, rows, Schedule(1, 1).masking(0, settings), settings, 0)
+    _print(prepared, prepared.first_plan, rows, masking_at(0.0, settings), settings, 0)
 
 
 def show_step(prepared: Prepared, settings: TrainSettings, step: int) -> None:
     """Print the examples of a step (from 1) of a run with these settings; raises InputError if it has no such step."""
-    schedule = Schedule.plan(settings, len(prepared.first_plan))
-    if step > schedule.steps:
+    schedule = prepared.schedule(settings)
+    if schedule.steps and step > schedule.steps:
         raise InputError(f"--which {step}: a run with these settings has {schedule.steps:,} steps")
-    epoch, place = divmod(step - 1, schedule.steps_per_epoch)
-    plan = prepared.plan(epoch)
-    rows = schedule.order(plan, prepared.settings.block_size, settings, epoch).rows(place)
-    head = f"step {step:,}: epoch {epoch + 1}, batch {place + 1:,} of {schedule.steps_per_epoch:,}\n"
+    place = schedule.place(step - 1)
+    plan = prepared.plan(place.epoch, place.phase.block_size)
+    rows = schedule.order(plan, place, settings).rows(place.offset)
+    head = f"step {step:,}: epoch {place.epoch + 1}, batch {place.offset + 1:,} of {place.phase.steps_per_epoch:,}\n"
     answer_styled([(head, "bold")])
-    _print(prepared, plan, rows, schedule.masking(step - 1, settings), settings, epoch)
+    _print(prepared, plan, rows, schedule.masking(step - 1, settings), settings, place.epoch)
 
 
 def _some(plan: PairPlan, seed: int, count: int) -> NDArray[np.int64]:

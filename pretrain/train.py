@@ -87,14 +87,15 @@ def pretrain(
     shape = recipe.section("model", ModelSettings)
     settings = recipe.section("train", TrainSettings)
     key = PRETRAIN.key({"model": as_table(shape), "train": as_table(settings)}, {"examples": prepared.manifest.content})
-    block = prepared.settings.block_size
-    if block % arguments.pad_to_multiple_of:
-        raise InputError(
-            f"--pad-to-multiple-of {arguments.pad_to_multiple_of} does not divide the block of {block} tokens"
-        )
-    config = bert_config(shape, prepared.vocab_size, block)
-    schedule = Schedule.plan(settings, len(prepared.plan(0)))
-    share = _share(settings, accelerator, arguments)
+    schedule = prepared.schedule(settings)
+    for phase in schedule.phases:
+        if phase.block_size % arguments.pad_to_multiple_of:
+            raise InputError(
+                f"--pad-to-multiple-of {arguments.pad_to_multiple_of} does not divide the block of "
+                f"{phase.block_size} tokens"
+            )
+    config = bert_config(shape, prepared.vocab_size, schedule.longest_block)
+    share = _share(schedule, accelerator, arguments)
     collator = _collator(prepared, settings)
     if _claimed(folder, key, accelerator, stack):
         if accelerator.is_main_process:
@@ -111,7 +112,7 @@ def pretrain(
     except torch.OutOfMemoryError:
         raise InputError(
             f"{accelerator.device} has too little memory for {share.micro_batch} examples of "
-            f"{prepared.settings.block_size} tokens at once: --micro-batch {max(1, share.micro_batch // 2)} "
+            f"{schedule.longest_block} tokens at once: --micro-batch {max(1, share.micro_batch // 2)} "
             '(make: RUN="--micro-batch ...") leaves what is learned as it is'
         ) from None
     if accelerator.is_main_process:
@@ -162,7 +163,7 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     start = next((record for record in read_metrics(run.folder / METRICS) if record["step"] == 0), {})
     figures = {
         "objective": run.prepared.settings.objective,
-        "steps": run.schedule.steps,
+        "steps": outcome.steps,
         "parameters": run.objective.model.num_parameters(),
         "tokens_per_second": round(outcome.tokens_per_second),
         "seconds": round(outcome.seconds, 2),
@@ -191,17 +192,29 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
 
 def _announce(folder: Path, parameters: int, schedule: Schedule, done: int, accelerator: Accelerator) -> None:
     where = f"{accelerator.num_processes} x {accelerator.device.type}, precision {accelerator.mixed_precision}"
-    say(f"pretrain: {parameters / 1e6:.1f} million parameters, {schedule.steps:,} steps on {where}")
-    say(f"pretrain: {schedule.steps_per_epoch:,} steps an epoch, tensorboard --logdir {folder / 'tensorboard'}")
+    length = f"{schedule.steps:,} steps" if schedule.steps else f"{schedule.minutes:g} minutes"
+    say(f"pretrain: {parameters / 1e6:.1f} million parameters, {length} on {where}")
+    for number, phase in enumerate(schedule.phases, 1):
+        many = f"phase {number}: {phase.steps:,} steps of " if len(schedule.phases) > 1 else ""
+        say(
+            f"pretrain: {many}{phase.batch_size} examples of up to {phase.block_size} tokens, "
+            f"{phase.steps_per_epoch:,} steps an epoch"
+        )
+    say(f"pretrain: tensorboard --logdir {folder / 'tensorboard'}")
     if done:
         say(f"pretrain: going on after step {done:,}")
 
 
-def _share(settings: TrainSettings, accelerator: Accelerator, arguments: argparse.Namespace) -> Share:
+def _share(schedule: Schedule, accelerator: Accelerator, arguments: argparse.Namespace) -> Share:
+    """This process's part, by the phase whose batch has the most tokens."""
     processes = accelerator.num_processes
-    if settings.batch_size < processes:
-        raise InputError(f"train.batch_size {settings.batch_size} is less than the {processes} processes")
-    largest = -(-settings.batch_size // processes)
+    least = min(phase.batch_size for phase in schedule.phases)
+    if least < processes:
+        raise InputError(f"a batch of {least} (train.batch_size) is less than the {processes} processes")
+    largest = max(
+        -(-(-(-phase.batch_size // processes) * phase.block_size) // schedule.longest_block)
+        for phase in schedule.phases
+    )
     return Share(accelerator.process_index, processes, arguments.micro_batch or largest, arguments.workers)
 
 

@@ -23,7 +23,7 @@ from pretrain.examples import TOKENS, build_examples, main
 from pretrain.masking import PairMaskingCollator
 from pretrain.nsp import draw_plan, lengths_of
 from pretrain.prepared import open_prepared
-from pretrain.schedule import Schedule, mask_key
+from pretrain.schedule import mask_key
 from pretrain.settings import TrainSettings
 from pretrain.tokens import open_store, store_files
 from tests.conftest import CORPUS, EXAMPLES, TOKENIZER, sources
@@ -117,14 +117,14 @@ def test_a_plan_is_kept_for_those_who_come_later(sample_examples: Path, tmp_path
     folder = tmp_path / "examples"
     shutil.copytree(sample_examples, folder)
     first = open_prepared(folder).plan(1)
-    place = next(tmp_path.glob(".examples.plans/*/00001"))
+    place = next(tmp_path.glob(".examples.plans/*/32-00001"))
     drawn = place.stat().st_ino
     assert isinstance(first, np.memmap) and not first.flags.writeable
     assert np.array_equal(first, draw_plan(open_prepared(folder).train, EXAMPLES, 1))
     assert np.array_equal(open_prepared(folder).plan(1), first) and place.stat().st_ino == drawn
     for epoch in (2, 3, 4):
         open_prepared(folder).plan(epoch)
-    assert sorted(path.name for path in place.parent.iterdir() if path.name.isdigit()) == ["00003", "00004"]
+    assert sorted(path.name for path in place.parent.iterdir() if path.is_dir()) == ["32-00003", "32-00004"]
     again = open_prepared(folder).plan(1)
     assert np.array_equal(again, first), "the first one is mapped still, though its file is gone"
 
@@ -170,7 +170,7 @@ def test_duplicate_epochs_take_the_plans_there_are(sample_corpus, sample_tokeniz
     plans = [prepared.plan(epoch) for epoch in range(4)]
     assert np.array_equal(plans[0], plans[2]) and np.array_equal(plans[1], plans[3])
     assert not np.array_equal(plans[0], plans[1])
-    assert [path.name for path in tmp_path.glob(".examples.plans/*/0*")] == ["00001"]
+    assert [path.name for path in tmp_path.glob(".examples.plans/*/32-*")] == ["32-00001"]
 
 
 FILES = ["train.ids.bin", "train.sentences.bin", "train.documents.bin", "heldout.ids.bin", "train-epoch-0.npy"]
@@ -189,8 +189,8 @@ def test_a_damaged_plan_is_named(sample_examples: Path, tmp_path: Path) -> None:
     folder = tmp_path / "examples"
     shutil.copytree(sample_examples, folder)
     open_prepared(folder).plan(1)
-    damage(next(tmp_path.glob(".examples.plans/*/00001")) / "plan.npy")
-    with pytest.raises(InputError, match=r"00001/plan\.npy was changed"):
+    damage(next(tmp_path.glob(".examples.plans/*/32-00001")) / "plan.npy")
+    with pytest.raises(InputError, match=r"32-00001/plan\.npy was changed"):
         open_prepared(folder).plan(1)
 
 
@@ -273,12 +273,12 @@ def test_any_step_is_shown_as_it_is_trained_on(
     shown = capsys.readouterr().out
     prepared = open_prepared(tmp_path / "examples" / "t")
     settings = load_recipe("sample", ["train.batch_size=8", "train.max_steps=1000"]).section("train", TrainSettings)
-    schedule = Schedule.plan(settings, len(prepared.plan(0)))
-    epoch, place = divmod(step - 1, schedule.steps_per_epoch)
+    schedule = prepared.schedule(settings)
+    epoch, place = divmod(step - 1, len(prepared.plan(0)) // 8)
     plan = prepared.plan(epoch)
     dataset = PairDataset(prepared.train, plan, prepared.frame, mask_key(settings, epoch))
     batch = PairMaskingCollator(AutoTokenizer.from_pretrained(prepared.folder))(
-        dataset.__getitems__(schedule.order(plan, 32, settings, epoch).rows(place))
+        dataset.__getitems__(schedule.order(plan, schedule.place(step - 1), settings).rows(place))
     )
     names = vocabulary_of(load_tokenizer(prepared.folder))
     lines = [line for line in shown.splitlines() if line.startswith("[CLS]")]

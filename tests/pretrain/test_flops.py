@@ -8,11 +8,16 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from pretrain.budget import main, saved_bytes
+from pipeline.errors import InputError
+from pipeline.recipe import load_recipe
+from pretrain.budget import main
 from pretrain.flops import Work, needed_flops, peak_flops
 from pretrain.masks import IGNORED
+from pretrain.memory import saved_bytes
 from pretrain.model import PretrainingObjective, bert_config, new_model
+from pretrain.nsp import lengths_of
 from pretrain.prepared import open_prepared
+from pretrain.settings import ModelSettings
 from tests.pretrain.test_model import SHAPE
 
 LARGER = dataclasses.replace(
@@ -83,7 +88,7 @@ def test_the_stage_with_examples(sample_examples: Path, capsys: pytest.CaptureFi
     told = capsys.readouterr().out
     examples = open_prepared(sample_examples).manifest.figures["examples"]
     steps = 170 * (examples // 64)
-    assert f"{steps:,} of 64 examples = {steps * 64 / examples:,.1f} epochs" in told
+    assert f"{steps:,} of 64 examples of up to 32 = {steps * 64 / examples:,.1f} epochs" in told
     assert "H100 x 2" in told and "no examples" not in told
 
 
@@ -94,6 +99,28 @@ def test_the_stage_without_examples(tmp_path: Path, capsys: pytest.CaptureFixtur
     main(["--recipe", "small", "--artifacts", str(tmp_path), "--set", "train.max_steps=10"])
     assert "10 of 64 examples" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == [], "nothing is made"
+
+
+def test_the_stage_with_phases_a_budget_and_a_measured_speed(
+    sample_examples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--from-examples", str(sample_examples), "--set"]
+    main([*place, "train.phases=[{steps=30,block_size=16},{tokens=20000,batch_size=10}]"])
+    told, prepared = capsys.readouterr().out, open_prepared(sample_examples)
+    mean = lengths_of(prepared.first_plan).mean()
+    assert (
+        "30 of 64 examples of up to 16" in told and f"{round(20000 / mean / 10):,} of 10 examples of up to 32" in told
+    )
+    (tmp_path / "metrics.jsonl").write_text("".join(f'{{"step": {n}, "tflops_per_second": {n}}}\n' for n in (1, 2, 9)))
+    main([*place, "train.budget_minutes=5", "train.epochs=1", "--measured", str(tmp_path)])
+    told = capsys.readouterr().out
+    assert "in its time on" in told and "steps" not in told
+    shape = load_recipe("sample").section("model", ModelSettings)
+    lengths = lengths_of(prepared.first_plan).astype(float)
+    one = needed_flops(shape, prepared.vocab_size, Work(1, mean, (lengths**2).mean(), 0.15 * (mean - 3)))
+    assert f"{mean * 2e12 * 300 / one / 1e6:,.1f} million tokens" in told.splitlines()[-1]
+    with pytest.raises(InputError, match="no record of a speed"):
+        main([*place, "train.max_steps=3", "--measured", str(tmp_path / "none")])
 
 
 @pytest.mark.parametrize("flag", [["--utilisation", "0"], ["--utilisation", "2"], ["--gpus", "0"]])

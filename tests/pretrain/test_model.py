@@ -10,6 +10,7 @@ from pipeline.errors import InputError
 from pretrain.masks import IGNORED
 from pretrain.model import PretrainingObjective, bert_config, new_model, to_device
 from pretrain.optim import learning_rate, make_optimizer
+from pretrain.pace import Position
 from pretrain.settings import ModelSettings, TrainSettings
 
 SHAPE = ModelSettings(
@@ -26,9 +27,12 @@ TRAIN = TrainSettings(
     batch_size=16,
     epochs=1,
     max_steps=0,
+    max_tokens=0,
+    budget_minutes=0.0,
     init_from="",
     optimizer="adamw",
     learning_rate=1e-3,
+    schedule_by="steps",
     warmup_ratio=0.1,
     schedule="linear",
     decay_ratio=0.2,
@@ -51,6 +55,7 @@ TRAIN = TrainSettings(
     save_every=10,
     keep_checkpoints=2,
     seed=0,
+    grow_positions=False,
 )
 
 
@@ -157,20 +162,32 @@ def test_biases_and_layer_norms_do_not_decay(model: BertForPreTraining) -> None:
     assert not any("bias" in names[id(p)] or "LayerNorm" in names[id(p)] for p in decayed)
 
 
+def rates_of(settings: TrainSettings, steps: range, total: int = 100) -> list[float]:
+    return [learning_rate(Position(step, 1, total), settings, 1e-3) for step in steps]
+
+
 def test_learning_rate_rises_and_falls() -> None:
-    rates = [learning_rate(step, 100, TRAIN) for step in range(100)]
+    rates = rates_of(TRAIN, range(101))
     assert rates[:10] == pytest.approx([1e-4 * (step + 1) for step in range(10)])
     assert rates[10] == pytest.approx(1e-3) and rates[55] == pytest.approx(5e-4)
-    assert rates[99] == pytest.approx(1e-3 / 90) and learning_rate(100, 100, TRAIN) == 0
+    assert rates[99] == pytest.approx(1e-3 / 90) and rates[100] == 0
     cosine = dataclasses.replace(TRAIN, schedule="cosine", warmup_ratio=0.0)
-    assert [learning_rate(step, 100, cosine) for step in (0, 50, 100)] == pytest.approx([1e-3, 5e-4, 0.0])
+    assert rates_of(cosine, range(0, 101, 50)) == pytest.approx([1e-3, 5e-4, 0.0])
     trapezoid = dataclasses.replace(TRAIN, schedule="trapezoid")
-    rates = [learning_rate(step, 100, trapezoid) for step in range(101)]
+    rates = rates_of(trapezoid, range(101))
     assert rates[:10] == pytest.approx([1e-4 * (step + 1) for step in range(10)]) and set(rates[9:81]) == {1e-3}
     assert rates[81:] == pytest.approx([1e-3 * left / 20 for left in range(19, -1, -1)])
-    assert learning_rate(99, 100, dataclasses.replace(trapezoid, decay_ratio=0.0)) == 1e-3
+    assert rates_of(dataclasses.replace(trapezoid, decay_ratio=0.0), range(99, 100)) == [1e-3]
     with pytest.raises(ValueError, match="more than 1"):
         dataclasses.replace(trapezoid, decay_ratio=0.95)
     constant = dataclasses.replace(TRAIN, schedule="constant", warmup_ratio=0.0)
-    assert learning_rate(99, 100, constant) == 1e-3
-    assert learning_rate(0, 1, TRAIN) == 1e-3
+    assert rates_of(constant, range(99, 100)) == [1e-3] and rates_of(TRAIN, range(1), 1) == [1e-3]
+
+
+def test_learning_rate_by_the_clock_and_by_tokens() -> None:
+    """The same shape whatever is counted; a first step whose length is not known yet is taken with care."""
+    seconds = [learning_rate(Position(7.5 * step, 7.5, 750), TRAIN, 1e-3) for step in range(101)]
+    assert seconds == pytest.approx(rates_of(TRAIN, range(101)))
+    assert learning_rate(Position(0, 0, 600), TRAIN, 1e-3) == 0
+    assert learning_rate(Position(600, 3, 600), TRAIN, 1e-3) == 0
+    assert learning_rate(Position(40, 8, 600), dataclasses.replace(TRAIN, warmup_ratio=0.08), 1e-3) == 1e-3

@@ -28,7 +28,7 @@ from pretrain.masking import PairMaskingCollator
 from pretrain.metrics import read_metrics
 from pretrain.model import PretrainingObjective, bert_config, new_model
 from pretrain.prepared import open_prepared
-from pretrain.schedule import Schedule, mask_key
+from pretrain.schedule import mask_key
 from pretrain.settings import ModelSettings, TrainSettings
 from pretrain.train import main
 from tests.conftest import EXAMPLES
@@ -102,7 +102,7 @@ def test_gradients_are_those_of_the_stock_mean_losses(sample_examples: Path, mic
     shape, settings = recipe.section("model", ModelSettings), recipe.section("train", TrainSettings)
     collator = PairMaskingCollator(AutoTokenizer.from_pretrained(sample_examples))
     objective = PretrainingObjective(new_model(bert_config(shape, prepared.vocab_size, 32), 0))
-    share, schedule = Share(0, 1, micro_batch, 0), Schedule(1, 1)
+    share, schedule = Share(0, 1, micro_batch, 0), prepared.schedule(settings)
     run = Run(Path(), prepared, objective, settings, schedule, collator, Accelerator(cpu=True), share, shape)
     micro_batches = next(loop._steps(run, 0))[1]
     assert len(micro_batches) == -(-16 // micro_batch)
@@ -111,7 +111,7 @@ def test_gradients_are_those_of_the_stock_mean_losses(sample_examples: Path, mic
     objective.zero_grad()
     whole = collator.torch_call(
         PairDataset(prepared.train, prepared.plan(0), prepared.frame, mask_key(settings, 0)).__getitems__(
-            schedule.order(prepared.plan(0), 32, settings, 0).rows(0)
+            schedule.order(prepared.plan(0), schedule.place(0), settings).rows(0)
         )
     )
     objective.model(**whole).loss.backward()
