@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from pretrain.pace import Position
+from pretrain.pace import Point
 from pretrain.settings import TrainSettings
 
 
@@ -28,14 +28,14 @@ def make_optimizer(model: nn.Module, settings: TrainSettings, *, fused: bool) ->
     )
 
 
-def learning_rate(position: Position, settings: TrainSettings, peak: float) -> float:
-    """The rate of the step that stands at `position`: a linear rise to `peak` over the first `warmup_ratio`, then the
+def learning_rate(point: Point, settings: TrainSettings, peak: float) -> float:
+    """The rate of the step that stands at `point`: a linear rise to `peak` over the first `warmup_ratio`, then the
     schedule.
 
     `linear`, `cosine` and `trapezoid` (constant, then linear; Zhai et al. 2022, Hu et al. 2024) end at 0 after the last
-    step; a function of the position alone, so a resumed run needs no state.
+    step; a function of the point alone, so a resumed run needs no state.
     """
-    done, amount, total = position.done, position.amount, position.total
+    done, amount, total = point.done, point.amount, point.total
     warmup, decay = (_whole(ratio * total, amount) for ratio in (settings.warmup_ratio, settings.decay_ratio))
     if done < warmup:
         return peak * min(1.0, (done + amount) / warmup)

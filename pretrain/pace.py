@@ -17,7 +17,7 @@ _LOOK_SECONDS, _LOOK_STEPS = 1.0, 10
 
 
 @dataclass(frozen=True)
-class Position:
+class Point:
     """What was done before a step, what the step adds, and what it is in all: steps, tokens, or seconds."""
 
     done: float
@@ -31,7 +31,7 @@ class Pace(Protocol):
     #: What a progress bar counts up to.
     total: float
 
-    def at(self, step: int) -> Position:
+    def at(self, step: int) -> Point:
         """Before step `step` (from 0) is taken."""
 
     def over(self, steps: int) -> bool:
@@ -49,12 +49,12 @@ class StepPace:
         self._schedule, self._by_tokens = schedule, by_tokens
         self.total = float(schedule.steps)
 
-    def at(self, step: int) -> Position:
+    def at(self, step: int) -> Point:
         """Exact, and without a state."""
         if not self._by_tokens:
-            return Position(step, 1.0, self.total)
+            return Point(step, 1.0, self.total)
         before = self._schedule.tokens_before
-        return Position(before(step), before(step + 1) - before(step), before(self._schedule.steps))
+        return Point(before(step), before(step + 1) - before(step), before(self._schedule.steps))
 
     def over(self, steps: int) -> bool:
         """After the last one."""
@@ -74,11 +74,11 @@ class ClockPace:
         self._looked, self._seconds, self._each = first_step, before, 0.0
         self._next = first_step
 
-    def at(self, step: int) -> Position:
+    def at(self, step: int) -> Point:
         """By the clock, or reckoned from the last look at it."""
         if step >= self._next:
             self._look(step)
-        return Position(self.reached(step), self._each, self.total)
+        return Point(self.reached(step), self._each, self.total)
 
     def over(self, steps: int) -> bool:
         """When the time is over, as far as is known without asking."""

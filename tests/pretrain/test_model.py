@@ -10,7 +10,7 @@ from pipeline.errors import InputError
 from pretrain.masks import IGNORED
 from pretrain.model import PretrainingObjective, bert_config, new_model, to_device
 from pretrain.optim import learning_rate, make_optimizer
-from pretrain.pace import Position
+from pretrain.pace import Point
 from pretrain.settings import ModelSettings, TrainSettings
 
 SHAPE = ModelSettings(
@@ -163,7 +163,7 @@ def test_biases_and_layer_norms_do_not_decay(model: BertForPreTraining) -> None:
 
 
 def rates_of(settings: TrainSettings, steps: range, total: int = 100) -> list[float]:
-    return [learning_rate(Position(step, 1, total), settings, 1e-3) for step in steps]
+    return [learning_rate(Point(step, 1, total), settings, 1e-3) for step in steps]
 
 
 def test_learning_rate_rises_and_falls() -> None:
@@ -186,8 +186,8 @@ def test_learning_rate_rises_and_falls() -> None:
 
 def test_learning_rate_by_the_clock_and_by_tokens() -> None:
     """The same shape whatever is counted; a first step whose length is not known yet is taken with care."""
-    seconds = [learning_rate(Position(7.5 * step, 7.5, 750), TRAIN, 1e-3) for step in range(101)]
+    seconds = [learning_rate(Point(7.5 * step, 7.5, 750), TRAIN, 1e-3) for step in range(101)]
     assert seconds == pytest.approx(rates_of(TRAIN, range(101)))
-    assert learning_rate(Position(0, 0, 600), TRAIN, 1e-3) == 0
-    assert learning_rate(Position(600, 3, 600), TRAIN, 1e-3) == 0
-    assert learning_rate(Position(40, 8, 600), dataclasses.replace(TRAIN, warmup_ratio=0.08), 1e-3) == 1e-3
+    assert learning_rate(Point(0, 0, 600), TRAIN, 1e-3) == 0
+    assert learning_rate(Point(600, 3, 600), TRAIN, 1e-3) == 0
+    assert learning_rate(Point(40, 8, 600), dataclasses.replace(TRAIN, warmup_ratio=0.08), 1e-3) == 1e-3

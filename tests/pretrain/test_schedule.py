@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pretrain import pace
-from pretrain.pace import ClockPace, Position, StepPace
+from pretrain.pace import ClockPace, Point, StepPace
 from pretrain.schedule import Epoch, Schedule, mask_key, masking_at
 from pretrain.settings import PhaseSettings, TrainSettings
 from tests.pretrain.test_model import TRAIN
@@ -89,8 +89,8 @@ def test_masks_differ_by_epoch_and_seed() -> None:
 def test_a_known_number_of_steps() -> None:
     schedule = planned(phases=[PhaseSettings(steps=4), PhaseSettings(steps=3, block_size=64)])
     steps, tokens = StepPace(schedule, by_tokens=False), StepPace(schedule, by_tokens=True)
-    assert steps.at(5) == Position(5, 1, 7) and (steps.total, steps.reached(3)) == (7, 3)
-    assert tokens.at(5) == Position(26 * 16 * 4 + 52 * 16, 52 * 16, 26 * 16 * 4 + 52 * 16 * 3)
+    assert steps.at(5) == Point(5, 1, 7) and (steps.total, steps.reached(3)) == (7, 3)
+    assert tokens.at(5) == Point(26 * 16 * 4 + 52 * 16, 52 * 16, 26 * 16 * 4 + 52 * 16 * 3)
     assert [pace.over(7) for pace in (steps, tokens)] == [True, True] and not tokens.over(6)
 
 
@@ -119,8 +119,8 @@ def test_a_run_by_the_clock(monkeypatch: pytest.MonkeyPatch, each: float, proces
     clock = ClockPace(0.5, 0.0, 0, machine.accelerator)
     step, shares = 0, []
     while not clock.over(step):
-        position = clock.at(step)
-        shares.append(position.done / position.total)
+        point = clock.at(step)
+        shares.append(point.done / point.total)
         machine.now += each * (3 if step == 1 else 1)
         step += 1
     assert machine.now - 100 == pytest.approx(30, abs=max(1.0, each) + 2 * each)
@@ -134,11 +134,11 @@ def test_a_run_by_the_clock_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch, 2)
     clock = ClockPace(0.5, 12.0, 40, machine.accelerator)
     machine.now += 3
-    assert clock.at(40) == Position(15, 0, 30)
+    assert clock.at(40) == Point(15, 0, 30)
     machine.accelerator.is_main_process = False
     machine.accelerator.reduce = lambda mine, how: mine + 21.0
     machine.now += 500
-    assert clock.at(41) == Position(21, 6, 30) and clock.over(43) and not clock.over(42)
+    assert clock.at(41) == Point(21, 6, 30) and clock.over(43) and not clock.over(42)
 
 
 def test_settings_of_a_run_by_the_clock() -> None:
