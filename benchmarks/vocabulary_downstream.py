@@ -25,23 +25,17 @@ little that could tell vocabularies apart.
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from road import STARTS, Files, Road
 from scipy import stats
 from vocabulary_masks import Examination, examine, frequency_bits, model_bits
 from vocabulary_stock import OPEN_GATES
 
 from corpora.document import read_documents, shards
-from finetune.readers import read_rows
-from pipeline.artifact import Figures, read_manifest
 from pipeline.console import answer, table
-from pipeline.errors import InputError
 from pipeline.stage import positive, run_stage
 from pretrain.prepared import open_prepared
 from tokenizer.wordpiece import load_tokenizer
@@ -68,51 +62,17 @@ COVERAGE = (
     *("tokenizer.coverage.latin=0.99", "tokenizer.coverage.symbols=0.999", "tokenizer.coverage.emoji=0"),
     "tokenizer.coverage.other=0",
 )
-#: What fine-tuning starts from, by the flag that asks for it.
-STARTS: dict[str, tuple[str, ...]] = {"pretrained": (), "random": ("--random-weights",)}
-
-
-@dataclass(frozen=True)
-class Road:
-    """Where the stages write, and how they are called."""
-
-    work: Path
-    vocab_size: int
-    steps: int
-    recipe: Sequence[str]
-
-    def stage(self, module: str, name: str, *arguments: object, sets: Iterable[str] = ()) -> None:
-        """Run a stage; raises InputError if it fails (it has said why)."""
-        command = [sys.executable, "-m", module, *self.recipe, "--artifacts", self.work, "--name", name, *arguments]
-        ended = subprocess.run([*map(str, command), "--set", *SHAPE, *sets], check=False)
-        if ended.returncode:
-            raise InputError(f"{module} for {name} ended with {ended.returncode}; see above")
-
-    def name(self, algorithm: str) -> str:
-        """Of a vocabulary and its examples."""
-        return f"{algorithm}-{self.vocab_size}"
-
-    def model(self, algorithm: str, seed: int) -> str:
-        """Of a pretraining and its export."""
-        return f"{self.name(algorithm)}-{self.steps}-{seed}"
-
-    def figure(self, stage: str, name: str) -> Figures:
-        """The figures of a finished artifact."""
-        manifest = read_manifest(self.work / stage / name)
-        if manifest is None:
-            raise InputError(f"no {stage} at {self.work / stage / name}")
-        return manifest.figures
 
 
 def main(argv: list[str] | None) -> None:
     """Run the road for all algorithms and seeds, print the tables."""
     arguments = _parser().parse_args(argv)
-    road = Road(arguments.work, arguments.vocab_size, arguments.steps, ("--recipe", "small"))
+    road = Road(arguments.work, "small", SHAPE)
     corpus = arguments.work / "corpus" / "text"
     road.stage("corpora.build", "text", "--workers", 1, "--corpus", *arguments.corpus)
     algorithms, seeds = arguments.algorithms, range(arguments.seeds)
     for algorithm in algorithms:
-        name = road.name(algorithm)
+        name = _name(algorithm, arguments)
         sets = (
             f"tokenizer.algorithm={algorithm}",
             f"tokenizer.vocab_size={arguments.vocab_size}",
@@ -124,14 +84,16 @@ def main(argv: list[str] | None) -> None:
     # Seed by seed, so that an interrupted comparison has whole pairs.
     for seed in seeds:
         for algorithm in algorithms:
-            _pretrain(road, algorithm, seed)
+            _pretrain(road, algorithm, seed, arguments)
             if arguments.nsmc_train:
-                _finetune(road, algorithm, seed, arguments)
-    folders = {algorithm: arguments.work / "tokenizer" / road.name(algorithm) for algorithm in algorithms}
+                files = Files(arguments.nsmc_train, arguments.nsmc_test, arguments.train_rows)
+                for start in STARTS:
+                    road.finetune(_model(algorithm, seed, arguments), start, files, seed)
+    folders = {algorithm: road.folder("tokenizer", _name(algorithm, arguments)) for algorithm in algorithms}
     tokenizers = {algorithm: load_tokenizer(folder) for algorithm, folder in folders.items()}
     sentences = [sentence for document in read_documents(shards(corpus, "heldout")) for sentence in document]
     exams = examine(tokenizers, sentences, BLOCK, arguments.sentences)
-    _tell_vocabularies(road, exams)
+    _tell_vocabularies(road, exams, arguments)
     scores = {
         algorithm: [_scores(road, algorithm, seed, exams[algorithm], arguments) for seed in seeds]
         for algorithm in algorithms
@@ -139,77 +101,53 @@ def main(argv: list[str] | None) -> None:
     _tell_scores(scores)
 
 
-def _pretrain(road: Road, algorithm: str, seed: int) -> None:
-    name, examples = road.model(algorithm, seed), road.work / "examples" / road.name(algorithm)
-    sets = (f"train.max_steps={road.steps}", f"train.eval_every={road.steps}", f"train.save_every={road.steps}")
+def _name(algorithm: str, arguments: argparse.Namespace) -> str:
+    """Of a vocabulary and its examples."""
+    return f"{algorithm}-{arguments.vocab_size}"
+
+
+def _model(algorithm: str, seed: int, arguments: argparse.Namespace) -> str:
+    """Of a pretraining and its export."""
+    return f"{_name(algorithm, arguments)}-{arguments.steps}-{seed}"
+
+
+def _pretrain(road: Road, algorithm: str, seed: int, arguments: argparse.Namespace) -> None:
+    name, steps = _model(algorithm, seed, arguments), arguments.steps
+    examples = road.folder("examples", _name(algorithm, arguments))
+    sets = (f"train.max_steps={steps}", f"train.eval_every={steps}", f"train.save_every={steps}")
     road.stage("pretrain.train", name, "--from-examples", examples, "--cpu", sets=(*sets, f"train.seed={seed}"))
     road.stage("pretrain.export", name)
-
-
-def _finetune(road: Road, algorithm: str, seed: int, arguments: argparse.Namespace) -> None:
-    """Both fine-tunings of one model; the rows are the same for all algorithms, others for each seed."""
-    model = road.model(algorithm, seed)
-    train = _rows(
-        arguments.nsmc_train, road.work / f"nsmc-{arguments.train_rows}-{seed}.tsv", arguments.train_rows, seed
-    )
-    files = ("--train", train, "--test", arguments.nsmc_test, "--text", "document", "--label", "label")
-    sets = ("finetune.max_length=0", "finetune.learning_rate=1e-3", f"finetune.seed={seed}")
-    for start, flags in STARTS.items():
-        out = road.work / "finetune" / f"{model}-{start}"
-        road.stage(
-            "finetune.train",
-            model,
-            "--model",
-            road.work / "export" / model,
-            *files,
-            "--out",
-            out,
-            "--cpu",
-            *flags,
-            sets=sets,
-        )
-
-
-def _rows(source: Path, target: Path, count: int, seed: int) -> Path:
-    """`count` rows of a labelled file, drawn by `seed`, as a file of their own."""
-    if not target.exists():
-        rows = read_rows(source, "document", "label")
-        generator = np.random.Generator(np.random.Philox(key=seed))
-        part = rows.pick([int(place) for place in generator.permutation(len(rows))[:count]])
-        lines = [f"{text}\t{label}\n" for text, label in zip(part.texts, part.labels, strict=True)]
-        target.write_text("document\tlabel\n" + "".join(lines), "utf-8")
-    return target
 
 
 def _scores(
     road: Road, algorithm: str, seed: int, exam: Examination, arguments: argparse.Namespace
 ) -> tuple[float, ...]:
     """Of one model, in the order of MEASURES."""
-    name = road.model(algorithm, seed)
-    at_once, in_order, pieces = model_bits(road.work / "export" / name, (exam.words, exam.in_order, exam.pieces))
+    name = _model(algorithm, seed, arguments)
+    at_once, in_order, pieces = model_bits(road.folder("export", name), (exam.words, exam.in_order, exam.pieces))
     bits = in_order, in_order + exam.count_bits(), at_once, pieces
     if not arguments.nsmc_train:
         return bits
-    return (*bits, *(100 * road.figure("finetune", f"{name}-{start}")["test"]["accuracy"] for start in STARTS))
+    return (*bits, *(100 * road.accuracy(name, start) for start in STARTS))
 
 
-def _tell_vocabularies(road: Road, exams: dict[str, Examination]) -> None:
+def _tell_vocabularies(road: Road, exams: dict[str, Examination], arguments: argparse.Namespace) -> None:
     """What each vocabulary is like, what a model sees through it, and what guessing by frequency is worth."""
-    characters = road.figure("corpus", "text")["train"]["characters"]
+    characters = road.figures("corpus", "text")["train"]["characters"]
     rows, asked = [], []
     for algorithm, exam in exams.items():
-        prepared = open_prepared(road.work / "examples" / road.name(algorithm))
+        prepared = open_prepared(road.folder("examples", _name(algorithm, arguments)))
         figures = prepared.manifest.figures
         a_token = characters / figures["tokens"]["train"]
-        tokens = road.steps * BATCH * figures["mean_length"] / 1e6
-        epochs = road.steps * BATCH / figures["pairs"]
+        tokens = arguments.steps * BATCH * figures["mean_length"] / 1e6
+        epochs = arguments.steps * BATCH / figures["examples"]
         seen = f"{tokens:.2f}", f"{tokens * a_token:.2f}", f"{epochs:.2f}"
         rows.append((algorithm, f"{prepared.vocab_size:,}", f"{a_token:.3f}", *seen))
         counts = np.bincount(prepared.train.ids, minlength=prepared.vocab_size)
         for kind, gaps in (("eojeols", exam.words), ("single pieces", exam.pieces)):
             pieces, masked = sum(len(one.truth) for one in gaps), sum(one.characters for one in gaps)
             asked.append((algorithm, kind, f"{pieces:,}", f"{masked:,}", f"{frequency_bits(counts, gaps):.3f}"))
-    title = f"{road.steps:,} steps of {BATCH} examples of up to {BLOCK} tokens"
+    title = f"{arguments.steps:,} steps of {BATCH} examples of up to {BLOCK} tokens"
     names = ("vocabulary", "entries", "characters a token", "million tokens", "million characters", "epochs")
     table(title, names, rows, stdout=True)
     columns = ("vocabulary", "masked", "pieces", "characters", "bits/char by frequency")
