@@ -42,14 +42,8 @@ def main(argv: list[str] | None) -> None:
     vocabularies = {"general": "general", "domain": "domain", "domain-general": "general"}
     for examples, vocabulary in vocabularies.items():
         corpus = road.folder("corpus", examples.partition("-")[0])
-        road.stage(
-            "pretrain.examples",
-            examples,
-            "--from-corpus",
-            corpus,
-            "--from-tokenizer",
-            road.folder("tokenizer", vocabulary),
-        )
+        tokenizer = road.folder("tokenizer", vocabulary)
+        road.stage("pretrain.examples", examples, "--from-corpus", corpus, "--from-tokenizer", tokenizer)
     once, both = arguments.steps, arguments.steps + arguments.general_steps
     _train(road, "general", "general", arguments.general_steps)
     start = f"train.init_from={road.folder('export', 'general')}"
@@ -78,7 +72,7 @@ def _tell(road: Road, models: dict[str, tuple[str, int]], arguments: argparse.Na
     block = int(road.figures("examples", "domain")["block_size"])
     exams = examine(tokenizers, sentences, block, arguments.sentences)
     rows = []
-    for title, (name, steps) in models.items():
+    for model, (name, steps) in models.items():
         figures = road.figures("pretrain", name)
         eojeols = model_bits(folders[name], (exams[name].in_order,))[0]
         # The general model's own held-out text is not the domain's.
@@ -91,18 +85,10 @@ def _tell(road: Road, models: dict[str, tuple[str, int]], arguments: argparse.Na
                 f"{figures['held_out_mlm_accuracy']:.1%}",
             )
         )
-        rows.append((title, f"{steps:,}", f"{eojeols:.3f}", *own))
-    columns = (
-        "on the domain's held-out text",
-        "steps",
-        "bits/char, eojeols",
-        "masked pieces, start",
-        "end",
-        "accuracy",
-    )
-    table(
-        f"{len(sentences):,} held-out sentences of {' '.join(map(str, arguments.domain))}", columns, rows, stdout=True
-    )
+        rows.append((model, f"{steps:,}", f"{eojeols:.3f}", *own))
+    title = f"{len(sentences):,} held-out sentences of {' '.join(map(str, arguments.domain))}"
+    columns = ("model", "steps", "bits/char, eojeols", "masked pieces, start", "end", "accuracy")
+    table(title, columns, rows, stdout=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,10 +1,10 @@
 """From raw text in ten minutes: what `RECIPE=tenminute` makes of a text, and what that is worth to a classifier.
 
-    python benchmarks/ten_minutes.py TEXT ... --work DIR --train train.tsv.xz --test test.tsv.xz [--rows 2000] [--seeds 3]
+    python benchmarks/ten_minutes.py TEXT ... --work DIR --train train.tsv.xz --test test.tsv.xz [--rows 2000]
 
 Runs the road's own stages into DIR. Lines that are documents of the test file are left out of the text first. Then the
-model is fine-tuned on some rows (columns `document` and `label`), the best epoch chosen on a part of them and test scored
-once, for each seed, and the same shape from random weights: the difference is what the ten minutes gave.
+model is fine-tuned on some rows (columns `document` and `label`), the best epoch chosen on a part of them and test
+scored once, for each seed, and the same shape from random weights: the difference is what the ten minutes gave.
 """
 
 from __future__ import annotations
