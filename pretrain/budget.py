@@ -27,12 +27,13 @@ from pretrain.flops import PEAKS, Work, needed_flops
 from pretrain.masks import IGNORED
 from pretrain.model import PretrainingObjective, bert_config, new_model
 from pretrain.nsp import frame_of, lengths_of
+from pretrain.optim import optimizer_numbers
 from pretrain.prepared import EXAMPLES, open_prepared
 from pretrain.schedule import Schedule
 from pretrain.settings import ExamplesSettings, ModelSettings, TrainSettings
 
-#: Bytes of a parameter while it is trained: itself, its gradient, Adam's two moments, all of 32 bits; in a checkpoint.
-_TRAINED, _KEPT, _EXPORTED = 16, 12, 4
+#: Bytes of a number: parameters, their gradients and what the optimiser keeps are all of 32 bits.
+_NUMBER = 4
 #: Devices that times are told for.
 _DEVICES = ("H200", "H100", "A100", "L40S", "RTX 4090", "T4")
 
@@ -110,14 +111,16 @@ def _tell(
             ("tokens in all", f"{seen * text.example.tokens:,.0f}"),
             ("arithmetic", f"{flops:.2e} FLOPs"),
         ]
-    trained, batch = _TRAINED * parameters, micro_batch * saved
-    kept = (train.keep_checkpoints + 1) * _KEPT * parameters + _EXPORTED * parameters + text.disk
+    checkpoint = _NUMBER * (parameters + optimizer_numbers(model, train))
+    trained, batch = checkpoint + _NUMBER * parameters, micro_batch * saved
+    kept = (train.keep_checkpoints + 2) * checkpoint + _NUMBER * parameters + text.disk
     rows += [
-        ("memory of a device", f"about {_size(trained + batch)}: {_size(trained)} weights, gradients, Adam"),
+        ("memory of a device", f"about {_size(trained + batch)}: {_size(trained)} weights, gradients, optimiser"),
         ("", f"and {_size(batch)} for {micro_batch} examples at once in bf16 (less with --micro-batch)"),
+        ("host memory", f"{_size(checkpoint)} for the copy of a checkpoint while it is written, beside the program's"),
         (
             "disk",
-            f"{_size(kept)}: {train.keep_checkpoints} checkpoint(s), one being written, export, examples",
+            f"{_size(kept)}: {train.keep_checkpoints} checkpoint(s), the best, one being written, export, examples",
         ),
     ]
     table(f"{arguments.recipe} on {arguments.gpus} device(s)", ("", ""), rows, stdout=True)
