@@ -26,12 +26,13 @@ from pretrain.memory import saved_bytes
 from pretrain.metrics import METRICS, read_metrics
 from pretrain.model import PretrainingObjective, bert_config, new_model
 from pretrain.nsp import frame_of, lengths_of
+from pretrain.optim import optimizer_numbers
 from pretrain.prepared import EXAMPLES, Prepared, open_prepared
 from pretrain.schedule import Epoch, Schedule
 from pretrain.settings import ExamplesSettings, ModelSettings, TrainSettings
 
-#: Bytes of a parameter while it is trained: itself, its gradient, Adam's two moments, all of 32 bits; in a checkpoint.
-_TRAINED, _KEPT, _EXPORTED = 16, 12, 4
+#: Bytes of a number: parameters, their gradients and what the optimiser keeps are all of 32 bits.
+_NUMBER = 4
 #: Devices that times are told for.
 _DEVICES = ("H200", "H100", "A100", "L40S", "RTX 4090", "T4")
 
@@ -143,7 +144,8 @@ def _room(
 ) -> list[tuple[str, str]]:
     """What it takes in memory and on disk, by the phase that takes most."""
     parameters = model.num_parameters()
-    trained = _TRAINED * parameters
+    checkpoint = _NUMBER * (parameters + optimizer_numbers(model, train))
+    trained = checkpoint + _NUMBER * parameters
     longest = schedule.longest_block
     shares = {
         phase.block_size: max(
@@ -156,11 +158,16 @@ def _room(
     objective = PretrainingObjective(model)
     sizes = {block: share * saved_bytes(objective, block, text.vocab_size, rate) for block, share in shares.items()}
     block = max(sizes, key=lambda block: sizes[block])
-    kept = (train.keep_checkpoints + 1) * _KEPT * parameters + _EXPORTED * parameters + text.disk
+    kept = (train.keep_checkpoints + 2) * checkpoint + _NUMBER * parameters + text.disk
+    copies = f"{train.keep_checkpoints} checkpoint(s), the best, one being written, export, examples"
     return [
-        ("memory of a device", f"about {_size(trained + sizes[block])}: {_size(trained)} weights, gradients, Adam"),
+        (
+            "memory of a device",
+            f"about {_size(trained + sizes[block])}: {_size(trained)} weights, gradients, optimiser",
+        ),
         ("", f"and {_size(sizes[block])} for {shares[block]} examples at once in bf16 (less with --micro-batch)"),
-        ("disk", f"{_size(kept)}: {train.keep_checkpoints} checkpoint(s), one being written, export, examples"),
+        ("host memory", f"{_size(checkpoint)} for the copy of a checkpoint while it is written, beside the program's"),
+        ("disk", f"{_size(kept)}: {copies}"),
     ]
 
 

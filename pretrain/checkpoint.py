@@ -2,8 +2,8 @@
 
     checkpoints/step-00000300/
         model.safetensors       weights, under Hugging Face's names
-        optimizer.safetensors   exp_avg.<parameter>, exp_avg_sq.<parameter>
-        state.json              the step, written last, with the sha256 of the two files
+        optimizer.safetensors   AdamW: exp_avg.<parameter>, exp_avg_sq.<parameter>; Muon: momentum_buffer.<parameter>
+        state.json              the step and what was measured at it, written last, with the sha256 of the two files
 
 The step is the whole state of the data and of every random draw. AdamW's own step count is the same number.
 """
@@ -11,79 +11,144 @@ The step is the whole state of the data and of every random draw. AdamW's own st
 from __future__ import annotations
 
 import json
+import math
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor, nn
 
 from pipeline.console import warn
 from pipeline.files import flush, hash_file, write_atomic
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+#: What optimisers keep of a parameter, and that of AdamW, which counts steps too.
+_KEPT, _ADAMW = ("exp_avg", "exp_avg_sq", "momentum_buffer"), "exp_avg"
+
+#: Before the name of a checkpoint that was found damaged.
+_DAMAGED = "damaged-"
+#: What reading a damaged `state.json` may raise.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A complete checkpoint on disk: steps done, and the seconds and real tokens that they took."""
+class Position:
+    """How far a run has come: steps done, the seconds and real tokens that they took, and the held-out MLM loss (nats)
+    after just that step, None if it was not evaluated then."""
+
+    step: int
+    seconds: float = 0.0
+    tokens: int = 0
+    held_out_mlm_loss: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(Position):
+    """A complete checkpoint on disk."""
 
     folder: Path
-    step: int
-    seconds: float
-    tokens: int
 
 
-def save_checkpoint(
-    root: Path,
-    step: int,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    keep: int,
-    seconds: float = 0.0,
-    tokens: int = 0,
-) -> Checkpoint:
-    """Write the checkpoint of `step` (steps done) under `root`, then delete all but the last `keep`.
+@dataclass(frozen=True)
+class Snapshot:
+    """Copies in host memory of the weights, and of what the optimiser keeps: what the two files hold."""
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+
+
+def snapshot(model: nn.Module, optimizer: torch.optim.Optimizer) -> Snapshot:
+    """Copy all that training goes on to change; takes as much host memory as the checkpoint does on disk, 12 bytes for
+    a parameter that AdamW trains and 8 for one that Muon does."""
+    # Tied weights are written once, under the name that `parameters()` gives them.
+    every = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    repeated = every - {name for name, _ in model.named_parameters()}
+    return Snapshot(
+        {name: _copy(tensor) for name, tensor in model.state_dict().items() if name not in repeated},
+        {
+            f"{kind}.{name}": _copy(optimizer.state[parameter][kind])
+            for name, parameter in model.named_parameters()
+            if parameter in optimizer.state
+            for kind in _KEPT
+            if kind in optimizer.state[parameter]
+        },
+    )
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+
+
+def save_checkpoint(root: Path, position: Position, taken: Snapshot, keep: int) -> Checkpoint:
+    """Write a checkpoint under `root`, then delete all but the last `keep` and the best one.
 
     A crash or a full disk in between leaves those before as they were.
     """
-    final = root / f"step-{step:08}"
-    draft = root / f".step-{step:08}.building"
+    final = root / f"step-{position.step:08}"
+    draft = root / f".{final.name}.building"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
-        save_model(model, str(draft / MODEL))
-        save_file(_optimizer_tensors(model, optimizer), draft / OPTIMIZER)
+        save_file(taken.model, draft / MODEL, metadata={"format": "pt"})
+        save_file(taken.optimizer, draft / OPTIMIZER)
         hashes = {name: hash_file(draft / name) for name in (MODEL, OPTIMIZER)}
-        for name in (MODEL, OPTIMIZER):
+        for name in hashes:
             flush(draft / name)
-        state = {"step": step, "seconds": round(seconds, 2), "tokens": tokens, "sha256": hashes}
-        write_atomic(draft / STATE, json.dumps(state, indent=1) + "\n")
+        loss = position.held_out_mlm_loss
+        state = {
+            **asdict(position),
+            "seconds": round(position.seconds, 2),
+            "held_out_mlm_loss": loss if loss is not None and math.isfinite(loss) else None,
+        }
+        write_atomic(draft / STATE, json.dumps({**state, "sha256": hashes}, indent=1) + "\n")
         if final.exists():
             shutil.rmtree(final)
         draft.rename(final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    for old in _folders(root)[:-keep]:
-        shutil.rmtree(old)
-    return Checkpoint(final, step, seconds, tokens)
+    prune(root, keep)
+    return Checkpoint(folder=final, **asdict(position))
+
+
+def prune(root: Path, keep: int) -> None:
+    """Delete all but the last `keep` checkpoints and the best one, drafts that a killed run has left, and what was set
+    aside when its step has been done again."""
+    folders = _folders(root)
+    for draft in root.glob(".step-*.building"):
+        shutil.rmtree(draft)
+    for damaged in root.glob(f"{_DAMAGED}step-*"):
+        if folders and damaged.name.removeprefix(_DAMAGED) <= folders[-1].name:
+            shutil.rmtree(damaged)
+    measured = _by_loss(folders)
+    for old in folders[:-keep]:
+        if not measured or old != measured[0].folder:
+            shutil.rmtree(old)
+
+
+def set_aside_later(root: Path, step: int) -> None:
+    """Rename checkpoints of steps after `step`, which a run that goes on from `step` found damaged: they are no more
+    counted or taken for the best one. Deleted once their step is saved again."""
+    for folder in _folders(root):
+        if folder.name > f"step-{step:08}":
+            aside = root / f"{_DAMAGED}{folder.name}"
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
 
 
 def latest_checkpoint(root: Path) -> Checkpoint | None:
     """The newest checkpoint whose files are what was written; damaged ones are passed over with a warning."""
-    for folder in reversed(_folders(root)):
-        try:
-            state = json.loads((folder / STATE).read_text("utf-8"))
-            damaged = [name for name, digest in state["sha256"].items() if hash_file(folder / name) != digest]
-            found = Checkpoint(folder, int(state["step"]), float(state["seconds"]), int(state["tokens"]))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            damaged = [f"{STATE} ({error})"]
-        if not damaged:
-            return found
-        warn(f"{folder} is damaged ({', '.join(damaged)}); using the checkpoint before it")
-    return None
+    return next(_intact(reversed(_folders(root)), "the checkpoint before it"), None)
+
+
+def best_checkpoint(root: Path) -> Checkpoint | None:
+    """The checkpoint with the lowest held-out MLM loss at its own step, of equal ones the earliest; damaged ones are
+    passed over with a warning. None if none was evaluated."""
+    measured = _by_loss(_folders(root))
+    return next(_intact((found.folder for found in measured), "the next best one"), None)
 
 
 def load_checkpoint(
@@ -92,11 +157,17 @@ def load_checkpoint(
     """Put a checkpoint's weights and optimiser state into `model` and `optimizer`."""
     load_model(model, checkpoint.folder / MODEL, strict=True)
     tensors = load_file(checkpoint.folder / OPTIMIZER, device=str(device))
-    for name, parameter in model.named_parameters():
-        optimizer.state[parameter] = {
-            "step": torch.tensor(float(checkpoint.step), device=device if _on_device(optimizer) else "cpu"),
-            **{moment: tensors[f"{moment}.{name}"] for moment in _MOMENTS},
-        }
+    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    states: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
+    for key, tensor in tensors.items():
+        kind, _, name = key.partition(".")
+        states[name][kind] = tensor
+    step = torch.tensor(float(checkpoint.step), device=device if _on_device(optimizer) else "cpu")
+    for name, state in states.items():
+        if not state:
+            raise RuntimeError(f"{checkpoint.folder / OPTIMIZER} holds nothing of {name}")
+        counted = {"step": step.clone()} if _ADAMW in state else {}
+        optimizer.state[parameters[name]] = {**counted, **state}
 
 
 def _on_device(optimizer: torch.optim.Optimizer) -> bool:
@@ -104,14 +175,46 @@ def _on_device(optimizer: torch.optim.Optimizer) -> bool:
     return any(group.get("fused") or group.get("capturable") for group in optimizer.param_groups)
 
 
-def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"{moment}.{name}": optimizer.state[parameter][moment].contiguous()
-        for name, parameter in model.named_parameters()
-        if parameter in optimizer.state
-        for moment in _MOMENTS
-    }
-
-
 def _folders(root: Path) -> list[Path]:
     return sorted(root.glob("step-*")) if root.is_dir() else []
+
+
+def _read(folder: Path) -> tuple[Checkpoint, dict[str, str]]:
+    """What `state.json` says, and the sha256 of the other files; their bytes are not looked at."""
+    state: dict[str, Any] = json.loads((folder / STATE).read_text("utf-8"))
+    hashes = {str(name): str(digest) for name, digest in state["sha256"].items()}
+    loss = state.get("held_out_mlm_loss")
+    found = Checkpoint(
+        folder=folder,
+        step=int(state["step"]),
+        seconds=float(state["seconds"]),
+        tokens=int(state["tokens"]),
+        held_out_mlm_loss=None if loss is None else float(loss),
+    )
+    return found, hashes
+
+
+def _by_loss(folders: list[Path]) -> list[Checkpoint]:
+    """Those that were evaluated, the lowest loss first; what cannot be read is none of them."""
+    found = []
+    for folder in folders:
+        try:
+            found.append(_read(folder)[0])
+        except _UNREADABLE:
+            continue
+    measured = [(one.held_out_mlm_loss, one.step, one) for one in found if one.held_out_mlm_loss is not None]
+    return [one for _, _, one in sorted(measured, key=lambda entry: entry[:2])]
+
+
+def _intact(folders: Iterator[Path], instead: str) -> Iterator[Checkpoint]:
+    """Those whose files are what was written; a warning for each of the others."""
+    for folder in folders:
+        try:
+            found, hashes = _read(folder)
+            damaged = [name for name, digest in hashes.items() if hash_file(folder / name) != digest]
+        except _UNREADABLE as error:
+            damaged = [f"{STATE} ({error})"]
+        if not damaged:
+            yield found
+        else:
+            warn(f"{folder} is damaged ({', '.join(damaged)}); using {instead}")

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from pipeline.console import progress
 from pipeline.errors import InputError, LeftEarly
-from pretrain.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from pretrain.checkpoint import Checkpoint, Position, load_checkpoint
 from pretrain.dataset import Batch, PairDataset, Share, StepBatches
 from pretrain.draws import DROPOUT, EVALUATION, stream
 from pretrain.evaluate import Scores, evaluate
@@ -34,6 +34,7 @@ from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.pace import ClockPace, Pace, StepPace
 from pretrain.positions import grown
 from pretrain.prepared import Prepared
+from pretrain.saver import Saver
 from pretrain.schedule import Schedule, mask_key
 from pretrain.settings import ModelSettings, TrainSettings
 from pretrain.signals import asked_to_leave
@@ -107,12 +108,14 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
         asked_to_leave() as asked,
         MetricsLog(run.folder if main else None, resumed_at=done if checkpoint else -1) as log,
         progress("pretrain", pace.total, start=pace.reached(done), quiet=not main) as advance,
+        Saver(run.checkpoints if main else None, settings.keep_checkpoints, done) as saver,
     ):
         if not checkpoint and (first := _held_out(run, done)):
             log.write({"step": 0, **first.as_dict("held_out_")})
         run.begin_record()
         shown = pace.reached(done)
         for step, batches, work in stack.enter_context(closing(_steps(run, done))):
+            saver.check()
             torch.manual_seed(_dropout_seed(settings.seed, step, run.share.rank))
             _begin_phase(run, step)
             rate = learning_rate(pace.at(step), settings, run.schedule.phase_of(step).learning_rate)
@@ -139,14 +142,14 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
                 last = _held_out(run, step)
                 log.write({"step": done, **(last.as_dict("held_out_") if last else {})})
                 run.begin_record()
-            if saves and main:
+            if saves:
                 spent = before + time.monotonic() - began
-                save_checkpoint(
-                    run.checkpoints, done, run.objective.model, optimizer, settings.keep_checkpoints, spent, all_tokens
-                )
+                loss = last.mlm_loss if last and looks else None
+                saver.save(Position(done, spent, all_tokens, loss), run.objective.model, optimizer)
             if final:
                 break
             if leaves:
+                saver.wait()
                 accelerator.wait_for_everyone()
                 raise LeftEarly(f"asked to leave: saved after step {done:,}; the same command goes on from there")
     accelerator.wait_for_everyone()

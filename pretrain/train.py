@@ -27,12 +27,13 @@ from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pipeline.recipe import Recipe, as_table
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
-from pretrain.checkpoint import MODEL, latest_checkpoint
+from pretrain.checkpoint import MODEL, best_checkpoint, latest_checkpoint
 from pretrain.dataset import Share, pinned
 from pretrain.loop import Outcome, Run, fit
 from pretrain.masking import PairMaskingCollator
 from pretrain.metrics import METRICS, plot_losses, read_metrics
 from pretrain.model import PretrainingObjective, bert_config, new_model
+from pretrain.optim import check_optimizer
 from pretrain.prepared import EXAMPLES, Prepared, open_prepared
 from pretrain.rundir import PRETRAIN, alone_in, claim
 from pretrain.schedule import Schedule
@@ -86,6 +87,7 @@ def pretrain(
     """Train into `folder` on every process; the main one claims the folder first and seals it at the end."""
     shape = recipe.section("model", ModelSettings)
     settings = recipe.section("train", TrainSettings)
+    check_optimizer(settings)
     key = PRETRAIN.key({"model": as_table(shape), "train": as_table(settings)}, {"examples": prepared.manifest.content})
     schedule = prepared.schedule(settings)
     for phase in schedule.phases:
@@ -170,6 +172,7 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
         "peak_memory_mb": peak_memory_mb(),
         "checkpoint": final.folder.relative_to(run.folder).as_posix(),
         "model_sha256": hash_file(final.folder / MODEL),
+        **_best(run),
         **{name.replace("held_out_", "start_"): value for name, value in start.items() if name != "step"},
         **(outcome.held_out.as_dict("held_out_") if outcome.held_out else {}),
     }
@@ -177,7 +180,11 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     measured = {name: form for name, form in _MEASURES.items() if f"held_out_{name}" in figures}
     rows = [
         (name, *(format(figures[f"{prefix}_{measure}"], form) for measure, form in measured.items()))
-        for name, prefix in (("start", "start"), ("end", "held_out"))
+        for name, prefix in (
+            ("start", "start"),
+            (f"best, step {figures.get('best_step', 0):,}", "best"),
+            ("end", "held_out"),
+        )
         if f"{prefix}_mlm_loss" in figures
     ]
     pair = run.prepared.settings.objective
@@ -188,6 +195,22 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     if rows:
         table(f"pretrain -> {run.folder}", columns, rows)
     say(f"  {outcome.tokens_per_second:,.0f} tokens/s; losses drawn in {plot}")
+
+
+def _best(run: Run) -> dict[str, Any]:
+    """Figures of the checkpoint with the lowest held-out MLM loss; none if none was evaluated."""
+    best = best_checkpoint(run.checkpoints)
+    if best is None or best.held_out_mlm_loss is None:
+        return {}
+    measured = {"held_out_mlm_loss": round(best.held_out_mlm_loss, 5)}
+    for record in read_metrics(run.folder / METRICS):
+        if record["step"] == best.step:
+            measured.update((name, value) for name, value in record.items() if name.startswith("held_out_"))
+    return {
+        "best_checkpoint": best.folder.relative_to(run.folder).as_posix(),
+        "best_step": best.step,
+        **{name.replace("held_out_", "best_"): value for name, value in measured.items()},
+    }
 
 
 def _announce(folder: Path, parameters: int, schedule: Schedule, done: int, accelerator: Accelerator) -> None:

@@ -1,0 +1,66 @@
+"""Checkpoints are written by a thread while training goes on.
+
+Training waits for the copy in host memory alone, and for a write that is still going on when the next one is due.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+import torch
+from torch import nn
+
+from pipeline.console import warn
+from pretrain.checkpoint import Checkpoint, Position, prune, save_checkpoint, set_aside_later, snapshot
+
+
+class Saver:
+    """Saves the run that goes on from step `resumed_at` (0: a new one). `None` for a root (other ranks) writes nothing.
+
+    Used as a context: at its end nothing is being written any more. What went wrong in the thread is raised by the next
+    `check`, `save` or `wait`, as it was raised there.
+    """
+
+    def __init__(self, root: Path | None, keep: int, resumed_at: int) -> None:
+        self._root, self._keep = root, keep
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._written: Future[Checkpoint] | None = None
+        if root is not None and root.is_dir():
+            set_aside_later(root, resumed_at)
+            prune(root, keep)
+
+    def save(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Copy what is to be saved and begin to write it, when the write before has ended.
+
+        To be called by all processes: a model that is spread over them has to be gathered here.
+        """
+        self.wait()
+        if self._root is not None:
+            taken = snapshot(model, optimizer)
+            self._written = self._writer.submit(save_checkpoint, self._root, position, taken, self._keep)
+
+    def check(self) -> None:
+        """Raise what went wrong since; waits for nothing, so that it can be asked at each step."""
+        if self._written is not None and self._written.done():
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until nothing is being written, and raise what went wrong."""
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
+
+    def __enter__(self) -> Saver:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.shutdown(wait=True)
+        if kind is None:
+            self.wait()
+        elif self._written is not None and (failed := self._written.exception()):
+            # The run ends for another reason already.
+            warn(f"the last checkpoint was not written: {failed}")
