@@ -1,4 +1,4 @@
-"""Runs that begin from a folder's weights: what is carried is the source's, and what a cut leaves is a model of its own."""
+"""Runs that begin from a folder: what is carried is the source's, and what a cut leaves is a model of its own."""
 
 from __future__ import annotations
 
@@ -13,22 +13,19 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, BertForPreTraining, BertModel, ElectraConfig
+from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, BertModel
 
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
 from pretrain.cut import layers_kept
-from pretrain.examples import build_examples
 from pretrain.export import export_run
 from pretrain.metrics import read_metrics
-from pretrain.model import bert_config, new_model
+from pretrain.model import new_model
 from pretrain.source import open_source
 from pretrain.start import START, Start, start_from, start_inputs
 from pretrain.train import main
-from tests.conftest import EXAMPLES
-from tests.pretrain.test_model import SHAPE, TRAIN
+from tests.pretrain.test_model import TRAIN
 from tests.pretrain.test_train import arguments, weights
-from tokenizer.transfer import transfer
 from tokenizer.wordpiece import FILES, build_tokenizer, load_tokenizer, save_tokenizer, vocabulary_of
 
 ENTRIES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "학", "##교", "##에서", "나", "##는", "바다", "##를", "꿈"]
@@ -389,7 +386,7 @@ def test_folders_that_cannot_be_read(tmp_path: Path) -> None:
         open_source(tmp_path / "none")
     folder = saved(lively(BertForPreTraining(config())), tmp_path / "m")
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(InputError, match="pickles .* are not read"):
+    with pytest.raises(InputError, match=r"pickles .* are not read"):
         open_source(folder)
     (folder / "pytorch_model.bin").rename(folder / "model.safetensors")
     data = (folder / "model.safetensors").read_bytes()
@@ -404,3 +401,152 @@ def test_folders_that_cannot_be_read(tmp_path: Path) -> None:
         (folder / name).unlink()
     with pytest.raises(InputError, match="holds no tokenizer"):
         open_source(folder)
+
+
+# --- whole runs
+
+
+def begins(folder: Path, *changes: str) -> tuple[str, ...]:
+    return (f"train.init_from={folder}", "train.max_steps=10", "train.save_every=5", *changes)
+
+
+@pytest.fixture(scope="module")
+def exported(sample_examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run's export: two layers 32 wide over the sample's vocabulary."""
+    root = tmp_path_factory.mktemp("source")
+    main(arguments(sample_examples, root, changes=("train.max_steps=10",)))
+    export_run(root / "pretrain" / "t", root / "export")
+    return root / "export"
+
+
+@pytest.fixture(scope="module")
+def adapted(sample_examples: Path, exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifacts of a run that began from it."""
+    root = tmp_path_factory.mktemp("adapted")
+    main(arguments(sample_examples, root, changes=begins(exported)))
+    return root
+
+
+def held_out(root: Path, step: int) -> dict[str, float]:
+    records = read_metrics(root / "pretrain" / "t" / "metrics.jsonl")
+    return next(record for record in records if record["step"] == step and "held_out_mlm_loss" in record)
+
+
+def test_a_run_begins_where_its_source_ended(exported: Path, adapted: Path, sample_examples: Path) -> None:
+    """The same held-out examples under the same masks: the last losses of the one are the first of the other."""
+    ended, began = held_out(exported.parent, 10), held_out(adapted, 0)
+    for name in ("held_out_mlm_loss", "held_out_nsp_loss"):
+        assert began[name] == pytest.approx(ended[name], abs=1e-6), name
+    assert held_out(adapted, 10)["held_out_mlm_loss"] < began["held_out_mlm_loss"]
+    note = json.loads((adapted / "pretrain" / "t" / START).read_text())
+    assert note["folder"] == str(exported) and note["carried"]["layers"] == "all 2"
+
+
+def test_its_export_is_a_model(adapted: Path) -> None:
+    export_run(adapted / "pretrain" / "t", adapted / "export")
+    model = BertForMaskedLM.from_pretrained(adapted / "export")
+    trained = weights(adapted, 10)
+    assert torch.equal(model.bert.embeddings.word_embeddings.weight, trained["bert.embeddings.word_embeddings.weight"])
+
+
+def interrupted(adapted: Path, root: Path) -> Path:
+    """A copy of the run as it stood after its first checkpoint."""
+    shutil.copytree(adapted, root)
+    run = root / "pretrain" / "t"
+    (run / "manifest.json").unlink()
+    shutil.rmtree(run / "checkpoints" / "step-00000010")
+    return run
+
+
+@pytest.mark.parametrize("place", ["there", "moved", "gone"])
+def test_resumed_bit_for_bit(
+    adapted: Path, exported: Path, sample_examples: Path, tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever the folder is by then, the same or gone: its weights are in the checkpoint."""
+    root, folder = tmp_path / "again", exported
+    interrupted(adapted, root)
+    if place != "there":
+        folder = tmp_path / "moved"
+    if place == "moved":
+        shutil.copytree(exported, folder)
+    main(arguments(sample_examples, root, changes=begins(folder)))
+    expected, found = weights(adapted, 10), weights(root, 10)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert ("is gone" in capsys.readouterr().err) == (place == "gone")
+    main(arguments(sample_examples, root, changes=begins(folder)))
+    assert "is finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+def test_a_changed_folder_is_another_run(
+    adapted: Path, exported: Path, sample_examples: Path, tmp_path: Path, name: str
+) -> None:
+    root, folder = tmp_path / "again", tmp_path / "folder"
+    interrupted(adapted, root)
+    shutil.copytree(exported, folder)
+    data = bytearray((folder / name).read_bytes())
+    data[-3] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(InputError, match=rf"input start {name} [0-9a-f]{{12}} -> [0-9a-f]{{12}}\n"):
+        main(arguments(sample_examples, root, changes=begins(folder)))
+    with pytest.raises(InputError, match=rf"input start {name} [0-9a-f]{{12}} -> absent"):
+        main(arguments(sample_examples, root, changes=("train.max_steps=10", "train.save_every=5")))
+
+
+def test_what_names_a_run_is_the_content(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path / "copy")
+    one, other = (
+        start_inputs(replace(TRAIN, init_from=str(folder)), tmp_path) for folder in (exported, tmp_path / "copy")
+    )
+    assert one == other and {"start config.json", "start model.safetensors", "start tokenizer.json"} <= set(one)
+    (tmp_path / "copy" / "README.md").write_text("a card is for people")
+    assert start_inputs(replace(TRAIN, init_from=str(tmp_path / "copy")), tmp_path) == one
+
+
+def test_a_gone_folder_before_there_is_a_checkpoint(adapted: Path, sample_examples: Path, tmp_path: Path) -> None:
+    root = tmp_path / "again"
+    shutil.rmtree(interrupted(adapted, root) / "checkpoints")
+    with pytest.raises(InputError, match="no folder"):
+        main(arguments(sample_examples, root, changes=begins(tmp_path / "gone")))
+    assert (root / "pretrain" / "t" / "metrics.jsonl").exists()
+
+
+def test_a_run_that_could_not_begin_leaves_its_name_free(exported: Path, sample_examples: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"model\.num_hidden_layers 3 is more than the 2"):
+        main(arguments(sample_examples, tmp_path, changes=begins(exported, "model.num_hidden_layers=3")))
+    main(arguments(sample_examples, tmp_path, changes=begins(exported, "model.num_hidden_layers=1")))
+    assert read_manifest(tmp_path / "pretrain" / "t") is not None
+
+
+def test_a_run_and_its_checkpoints_are_to_be_exported_first(
+    adapted: Path, sample_examples: Path, tmp_path: Path
+) -> None:
+    run = adapted / "pretrain" / "t"
+    for folder in (run, run / "checkpoints" / "step-00000010"):
+        with pytest.raises(InputError, match="export the run first"):
+            main(arguments(sample_examples, tmp_path, changes=begins(folder)))
+    assert not (tmp_path / "pretrain" / "t").exists()
+
+
+def test_another_vocabulary_smaller_shape_and_other_configuration_in_one_run(
+    sample_examples: Path, sample_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A foreign wider, deeper model over half of the entries, without heads, resumed when its folder is gone."""
+    half = vocabulary_of(load_tokenizer(sample_examples))[::2]
+    entries = list(dict.fromkeys([*ENTRIES[:5], *half]))
+    torch.manual_seed(0)
+    shape = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 128}
+    foreign = config(**shape, vocab_size=len(entries), layer_norm_eps=1e-5)
+    folder = saved(BertModel(foreign), tmp_path / "foreign", build_tokenizer(entries))
+    main(arguments(sample_examples, tmp_path, changes=begins(folder)))
+    told = capsys.readouterr().err
+    assert "2 of 4: 0 3" in told and "32 of 64 dimensions" in told and "composed of their pieces" in told
+    run = tmp_path / "pretrain" / "t"
+    assert json.loads((run / "config.json").read_text())["layer_norm_eps"] == 1e-5
+    expected = weights(tmp_path, 10)
+    interrupted(tmp_path, root := tmp_path / "again")
+    shutil.rmtree(folder)
+    main(arguments(sample_examples, root, changes=begins(folder)))
+    found = weights(root, 10)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert json.loads((root / "pretrain" / "t" / "config.json").read_text())["layer_norm_eps"] == 1e-5
