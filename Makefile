@@ -47,6 +47,9 @@ KERNELS := pretrain/__pycache__/.kernels
 
 FLAGS = --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(SET),--set $(SET))
 RECIPE_FILE := $(wildcard $(RECIPE) pipeline/recipes/$(RECIPE).toml)
+# The model that a run begins from, where SET or the recipe names one: the run is asked again when it changed.
+START := $(or $(patsubst train.init_from=%,%,$(filter train.init_from=%,$(SET))),$(if $(RECIPE_FILE),$(shell sed -n 's/^init_from *= *"\(.*\)".*/\1/p' $(RECIPE_FILE) 2>/dev/null)))
+START_FILES := $(if $(START),$(wildcard $(addprefix $(START)/,config.json tokenizer.json vocab.txt *.safetensors)))
 CORPUS_FILES := $(wildcard $(shell find $(CORPUS) 2>/dev/null))
 # Files that came, went or were put in another's place, which their times alone do not show.
 CORPUS_STATE := $(shell find $(CORPUS) -type f -exec ls -lin {} + 2>/dev/null | cksum)
@@ -159,7 +162,7 @@ $(EXAMPLES_DONE): $(TOKENIZER_DONE) $(call CODE,pretrain) | $(KERNELS)
 	$(PY) -m pretrain.examples $(FLAGS) $(WORK)
 	@touch -c $@
 
-$(PRETRAIN_DONE): $(EXAMPLES_DONE) | $(KERNELS)
+$(PRETRAIN_DONE): $(EXAMPLES_DONE) $(START_FILES) | $(KERNELS)
 	$(if $(filter 1,$(GPUS)),$(PY),$(BIN)/accelerate launch --multi_gpu --num_processes $(GPUS) --num_machines 1 --mixed_precision no --dynamo_backend no) -m pretrain.train $(FLAGS) $(RUN)
 	@touch -c $@
 

@@ -31,13 +31,13 @@ from finetune.job import STAGE, Job
 from finetune.learn import Learned, learn
 from finetune.metrics import Scores
 from finetune.model import write_model
-from finetune.quiet import quiet
 from finetune.settings import FinetuneSettings
 from finetune.tasks import Files
 from pipeline.artifact import Figures, Manifest, build
 from pipeline.console import say, table
 from pipeline.errors import InputError
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
+from pretrain.quiet import quiet
 
 #: Classes shown in the terminal; `metrics.json` has all.
 SHOWN_CLASSES = 20

@@ -92,7 +92,7 @@ class TrainSettings:
     max_tokens: Annotated[int, Field(ge=0)]
     #: Minutes by the clock, over all sessions, evaluations and checkpoints on the way included; 0: not by the clock.
     budget_minutes: Annotated[float, Field(ge=0)]
-    #: A folder whose weights the run begins with, Hugging Face's or a checkpoint's; "" for random ones.
+    #: A Hugging Face folder of a BERT, ours exported or anyone's, whose weights the run begins with; "": random ones.
     init_from: str
     #: What makes a step of a gradient: AdamW for all, or Muon for the matrices of the layers and AdamW for the rest.
     optimizer: Literal["adamw", "muon"]

@@ -32,12 +32,13 @@ from pretrain.dataset import Share, pinned
 from pretrain.loop import Outcome, Run, fit
 from pretrain.masking import PairMaskingCollator
 from pretrain.metrics import METRICS, plot_losses, read_metrics
-from pretrain.model import PretrainingObjective, bert_config, new_model
+from pretrain.model import PretrainingObjective, bert_config
 from pretrain.optim import check_optimizer
 from pretrain.prepared import EXAMPLES, Prepared, open_prepared
 from pretrain.rundir import PRETRAIN, alone_in, claim
 from pretrain.schedule import Schedule
 from pretrain.settings import ModelSettings, TrainSettings
+from pretrain.start import start_inputs, start_settings, starting_model
 
 #: What is measured on held-out text, and how it is told.
 _MEASURES = {"mlm_loss": ".3f", "mlm_accuracy": ".1%", "nsp_loss": ".3f", "nsp_accuracy": ".1%"}
@@ -88,7 +89,10 @@ def pretrain(
     shape = recipe.section("model", ModelSettings)
     settings = recipe.section("train", TrainSettings)
     check_optimizer(settings)
-    key = PRETRAIN.key({"model": as_table(shape), "train": as_table(settings)}, {"examples": prepared.manifest.content})
+    key = PRETRAIN.key(
+        {"model": as_table(shape), "train": {**as_table(settings), **start_settings(settings)}},
+        {"examples": prepared.manifest.content, **start_inputs(settings, folder)},
+    )
     schedule = prepared.schedule(settings)
     for phase in schedule.phases:
         if phase.block_size % arguments.pad_to_multiple_of:
@@ -103,8 +107,9 @@ def pretrain(
         if accelerator.is_main_process:
             say(f"pretrain: {folder} is finished")
         return
-    model = new_model(config, settings.seed)
     checkpoint = latest_checkpoint(folder / "checkpoints")
+    tell = accelerator.is_main_process
+    model = starting_model(config, settings, prepared, folder, resumed=bool(checkpoint), tell=tell)
     if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
     objective, multiple = PretrainingObjective(model), arguments.pad_to_multiple_of
