@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from pipeline.console import warn
 from pipeline.files import flush, hash_file, write_atomic
 
+#: Folder of a run that holds its checkpoints.
+CHECKPOINTS = "checkpoints"
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -71,9 +73,12 @@ def save_checkpoint(
     return Checkpoint(final, step, seconds, tokens)
 
 
-def latest_checkpoint(root: Path) -> Checkpoint | None:
-    """The newest checkpoint whose files are what was written; damaged ones are passed over with a warning."""
+def latest_checkpoint(root: Path, until: int | None = None) -> Checkpoint | None:
+    """The newest checkpoint (of at most `until` steps) whose files are what was written; damaged ones are passed over
+    with a warning."""
     for folder in reversed(_folders(root)):
+        if until is not None and folder.name > f"step-{until:08}":
+            continue
         try:
             state = json.loads((folder / STATE).read_text("utf-8"))
             damaged = [name for name, digest in state["sha256"].items() if hash_file(folder / name) != digest]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -19,22 +19,23 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from pipeline.console import Advance, progress
-from pipeline.errors import InputError, LeftEarly
-from pretrain.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from pipeline.errors import LeftEarly
+from pretrain.checkpoint import CHECKPOINTS, Checkpoint, load_checkpoint, save_checkpoint
 from pretrain.dataset import Batch, PairDataset, Share, StepBatches
 from pretrain.draws import DROPOUT, EVALUATION, stream
-from pretrain.evaluate import Scores, evaluate
+from pretrain.evaluate import Scores, Spelling, evaluate
 from pretrain.flops import Work, needed_flops, peak_flops
 from pretrain.masking import PairMaskingCollator
 from pretrain.masks import IGNORED
 from pretrain.metrics import MetricsLog
-from pretrain.model import MASKED, PretrainingObjective, to_device, zeros
+from pretrain.model import PretrainingObjective, to_device, zeros
 from pretrain.nsp import lengths_of
 from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.prepared import Prepared
 from pretrain.schedule import Schedule, mask_key
 from pretrain.settings import ModelSettings, TrainSettings
 from pretrain.signals import asked_to_leave
+from pretrain.watch import Watch
 
 #: Steps between two records in metrics.jsonl and two looks at the loss; each look waits for the device.
 LOG_EVERY = 10
@@ -67,7 +68,12 @@ class Run:
     @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
-        return self.folder / "checkpoints"
+        return self.folder / CHECKPOINTS
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """What the entries of the vocabulary spell."""
+        return Spelling.of(self.prepared.tokenizer_files["tokenizer.json"])
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     model, wrapped = accelerator.prepare(run.objective, optimizer)
     main = accelerator.is_main_process
     last: Scores | None = None
-    totals = zeros(accelerator.device)
+    watch = Watch.of(run.folder, run.prepared, settings, accelerator, done)
     before, all_tokens = (checkpoint.seconds, checkpoint.tokens) if checkpoint else (0.0, 0)
     began = time.monotonic()
     with (
@@ -100,14 +106,17 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
         progress("pretrain", run.schedule.steps, start=done, quiet=not main) as advance,
     ):
         if not checkpoint and (first := _held_out(run)):
-            log.write({"step": 0, **first.as_dict("held_out_")})
+            start = {"step": 0, **first.as_dict("held_out_")}
+            log.write(start)
+            watch.trend.add(start)
         run.begin_record()
         for step, batches, work in stack.enter_context(closing(_steps(run, done))):
             torch.manual_seed(_dropout_seed(settings.seed, step, run.share.rank))
             rate = learning_rate(step, run.schedule.steps, settings)
             set_learning_rate(wrapped, rate)
-            totals += _gradients(model, batches, run)
+            sums = _gradients(model, batches, run)
             norm = accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm or math.inf)
+            watch.took(sums, norm)
             wrapped.step()
             wrapped.zero_grad(set_to_none=True)
             done = step + 1
@@ -120,8 +129,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             looks = done % settings.eval_every == 0 or final
             # A record spans no checkpoint, so that a resumed run writes the same ones, and no evaluation's time.
             if done % LOG_EVERY == 0 or saves or looks:
-                _log(run, log, advance, done, rate, float(norm), totals)
-                totals.zero_()
+                _log(run, watch, log, advance, done, rate)
             if looks:
                 last = _held_out(run)
                 log.write({"step": done, **(last.as_dict("held_out_") if last else {})})
@@ -185,34 +193,28 @@ def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor
     return totals
 
 
-def _log(run: Run, log: MetricsLog, advance: Advance, done: int, rate: float, norm: float, totals: Tensor) -> None:
-    """Write a record of the steps since the last one; a loss that is no number stops the run."""
-    sums = run.accelerator.reduce(totals, "sum")
-    scores = Scores.from_sums(sums)
-    loss = scores.mlm_loss + (scores.nsp_loss or 0.0)
-    if not math.isfinite(loss):
-        raise InputError(
-            f"the loss is {loss} in the {run.recent_steps} steps before step {done}: lower train.learning_rate "
-            f"({run.settings.learning_rate}) or raise train.warmup_ratio; checkpoints before are in {run.checkpoints}, "
-            f"and `python -m pretrain.examples --which {done}` shows what a step is trained on"
-        )
+def _log(run: Run, watch: Watch, log: MetricsLog, advance: Advance, done: int, rate: float) -> None:
+    """Write a record of the steps since the last one; raises InputError if they are trouble (see `pretrain.watch`)."""
+    steps = watch.gathered(run.objective, done)
+    scores = Scores.from_sums(steps.sums.sum(0))
     seconds = max(time.monotonic() - run.recent_since, 1e-9)
     speed = run.recent_work.tokens / seconds
-    use = _utilisation(run, replace(run.recent_work, masked=float(sums[MASKED])), seconds)
-    log.write(
-        {
-            "step": done,
-            **scores.as_dict(),
-            "learning_rate": rate,
-            "grad_norm": round(norm, 4),
-            "tokens_per_second": round(speed),
-            **use,
-        }
-    )
+    use = _utilisation(run, replace(run.recent_work, masked=steps.masked), seconds)
+    record = {
+        "step": done,
+        **scores.as_dict(),
+        "masked_tokens": steps.masked,
+        "learning_rate": rate,
+        "grad_norm": round(steps.norm, 4),
+        "tokens_per_second": round(speed),
+        **use,
+    }
+    log.write(record)
     mfu = f"  mfu {use['mfu']:.1%}" if "mfu" in use else ""
     nsp = "" if scores.nsp_loss is None else f"  nsp {scores.nsp_loss:.3f}"
     note = f"step {done}  mlm {scores.mlm_loss:.3f}{nsp}  lr {rate:.2e}  {speed:,.0f} tokens/s{mfu}"
     advance(run.recent_steps, note)
+    watch.note(record, steps)
     run.begin_record()
 
 
@@ -242,7 +244,9 @@ def _held_out(run: Run) -> Scores | None:
         return None
     key = stream(run.settings.seed, EVALUATION)
     dataset = PairDataset(heldout, plan, run.prepared.frame, key, run.multiple)
-    return evaluate(run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples)
+    return evaluate(
+        run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples, run.spelling
+    )
 
 
 def _dropout_seed(seed: int, step: int, rank: int) -> int:

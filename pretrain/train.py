@@ -39,7 +39,13 @@ from pretrain.schedule import Schedule
 from pretrain.settings import ModelSettings, TrainSettings
 
 #: What is measured on held-out text, and how it is told.
-_MEASURES = {"mlm_loss": ".3f", "mlm_accuracy": ".1%", "nsp_loss": ".3f", "nsp_accuracy": ".1%"}
+_MEASURES = {
+    "mlm_loss": ".3f",
+    "mlm_accuracy": ".1%",
+    "mlm_bits_per_character": ".3f",
+    "nsp_loss": ".3f",
+    "nsp_accuracy": ".1%",
+}
 
 
 def main(argv: list[str] | None) -> None:
