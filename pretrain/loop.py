@@ -21,6 +21,7 @@ from torch import Tensor
 from pipeline.console import Advance, progress
 from pipeline.errors import LeftEarly
 from pretrain.checkpoint import CHECKPOINTS, Checkpoint, load_checkpoint, save_checkpoint
+from pretrain.curves import Curves
 from pretrain.dataset import Batch, PairDataset, Share, StepBatches
 from pretrain.draws import DROPOUT, EVALUATION, stream
 from pretrain.evaluate import Scores, Spelling, evaluate
@@ -60,6 +61,8 @@ class Run:
     recent_steps: int = 0
     recent_work: Work = field(default_factory=Work)
     recent_since: float = field(default_factory=time.monotonic)
+    #: What the progress line says of the last evaluation.
+    told: str = ""
 
     def begin_record(self) -> None:
         """Start counting towards the next record."""
@@ -96,6 +99,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     model, wrapped = accelerator.prepare(run.objective, optimizer)
     main = accelerator.is_main_process
     last: Scores | None = None
+    curves = Curves(run.folder if main else None)
     watch = Watch.of(run.folder, run.prepared, settings, accelerator, done)
     before, all_tokens = (checkpoint.seconds, checkpoint.tokens) if checkpoint else (0.0, 0)
     began = time.monotonic()
@@ -133,6 +137,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             if looks:
                 last = _held_out(run)
                 log.write({"step": done, **(last.as_dict("held_out_") if last else {})})
+                curves.refresh()
                 run.begin_record()
             if saves and main:
                 spent = before + time.monotonic() - began
@@ -212,7 +217,7 @@ def _log(run: Run, watch: Watch, log: MetricsLog, advance: Advance, done: int, r
     log.write(record)
     mfu = f"  mfu {use['mfu']:.1%}" if "mfu" in use else ""
     nsp = "" if scores.nsp_loss is None else f"  nsp {scores.nsp_loss:.3f}"
-    note = f"step {done}  mlm {scores.mlm_loss:.3f}{nsp}  lr {rate:.2e}  {speed:,.0f} tokens/s{mfu}"
+    note = f"step {done:,}  mlm {scores.mlm_loss:.3f}{nsp}  lr {rate:.2e}  {speed:,.0f} tokens/s{mfu}{run.told}"
     advance(run.recent_steps, note)
     watch.note(record, steps)
     run.begin_record()
@@ -244,9 +249,11 @@ def _held_out(run: Run) -> Scores | None:
         return None
     key = stream(run.settings.seed, EVALUATION)
     dataset = PairDataset(heldout, plan, run.prepared.frame, key, run.multiple)
-    return evaluate(
+    scores = evaluate(
         run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples, run.spelling
     )
+    run.told = f"  held out {scores.mlm_loss:.3f}, {scores.mlm_bits_per_character or math.nan:.3f} bits/character"
+    return scores
 
 
 def _dropout_seed(seed: int, step: int, rank: int) -> int:

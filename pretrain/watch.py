@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from pipeline.errors import InputError
 from pipeline.files import write_atomic
 from pretrain.checkpoint import CHECKPOINTS, latest_checkpoint
+from pretrain.curves import draw_curves
 from pretrain.evaluate import Scores
 from pretrain.metrics import METRICS, Record, read_metrics
 from pretrain.model import MASKED
@@ -205,6 +206,7 @@ class Watch:
             + (f"; train.init_from={good.folder} has it begin with the good weights" if good else "")
         )
         try:
+            draw_curves(self.folder)
             write_atomic(path, f"{told}\n\n{step_text(self.prepared, settings, step)}")
         except (OSError, InputError) as error:
             told += f" (but {path} could not be written: {error})"
