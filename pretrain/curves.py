@@ -111,7 +111,8 @@ def _figure(records: Sequence[Record]) -> Figure:
         _draw(axes, panel, records)
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
-    figure.text(room["left"], 0.965, _title(records), fontsize=11)
+    figure.text(room["left"], 0.957, _title(records), fontsize=11)
+    figure.legend(*grid[0].get_legend_handles_labels(), loc=(0.82, 0.94), ncols=2, frameon=False)
     return figure
 
 
@@ -132,9 +133,9 @@ def _draw(axes: Axes, panel: _Panel, records: Sequence[Record]) -> None:
     if held_out[0]:
         marker = "o" if len(held_out[0]) <= _MARKED else None
         axes.plot(*held_out, "--", color=_HELD_OUT, linewidth=1.2, marker=marker, markersize=4, label="held out")
-        axes.legend(frameon=False)
     axes.set_title(panel.title)
     axes.set_xlabel("step")
+    axes.set_xlim(0, 1.02 * max((record["step"] for record in records), default=0) or 1)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     _scale(axes, panel.scale, training[1])

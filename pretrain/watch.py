@@ -201,7 +201,7 @@ class Watch:
             f"{what}. "
             + (f"The last good checkpoint is {good.folder} (step {good.step:,})" if good else "No checkpoint is good")
             + f"; the texts of step {step:,} are in {path}. The same command would come to the same point again: give "
-            f"a run with a lower train.learning_rate ({settings.learning_rate:g}), a longer train.warmup_ratio "
+            f"a run with a lower train.learning_rate ({settings.learning_rate:g}), a higher train.warmup_ratio "
             f"({settings.warmup_ratio:g}) or without such texts a NAME of its own"
             + (f"; train.init_from={good.folder} has it begin with the good weights" if good else "")
         )
