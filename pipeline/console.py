@@ -14,7 +14,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 #: Seconds between two progress lines when the output is not a terminal.
@@ -95,9 +95,10 @@ def _live(title: str, total: float, start: float) -> Iterator[Advance]:
         BarColumn(bar_width=24),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        # In a narrow terminal the words go on below themselves; they would have pressed the others out.
+        TextColumn("{task.fields[note]}", markup=False, table_column=Column(ratio=1)),
     )
-    with Progress(*columns, console=_console()) as bar:
+    with Progress(*columns, console=_console(), expand=True) as bar:
         task = bar.add_task(title, total=total or None, note="")
         bar.update(task, completed=start)
 

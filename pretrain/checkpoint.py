@@ -25,6 +25,8 @@ from torch import Tensor, nn
 from pipeline.console import warn
 from pipeline.files import flush, hash_file, write_atomic
 
+#: Folder of a run that holds its checkpoints.
+CHECKPOINTS = "checkpoints"
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 #: What optimisers keep of a parameter, and that of AdamW, which counts steps too.
 _KEPT, _ADAMW = ("exp_avg", "exp_avg_sq", "momentum_buffer"), "exp_avg"
@@ -139,9 +141,11 @@ def set_aside_later(root: Path, step: int) -> None:
             folder.rename(aside)
 
 
-def latest_checkpoint(root: Path) -> Checkpoint | None:
-    """The newest checkpoint whose files are what was written; damaged ones are passed over with a warning."""
-    return next(_intact(reversed(_folders(root)), "the checkpoint before it"), None)
+def latest_checkpoint(root: Path, until: int | None = None) -> Checkpoint | None:
+    """The newest checkpoint (of at most `until` steps) whose files are what was written; damaged ones are passed over
+    with a warning."""
+    folders = [folder for folder in _folders(root) if until is None or folder.name <= f"step-{until:08}"]
+    return next(_intact(reversed(folders), "the checkpoint before it"), None)
 
 
 def best_checkpoint(root: Path) -> Checkpoint | None:

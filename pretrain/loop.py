@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -19,16 +19,17 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from pipeline.console import progress
-from pipeline.errors import InputError, LeftEarly
-from pretrain.checkpoint import Checkpoint, Position, load_checkpoint
+from pipeline.errors import LeftEarly
+from pretrain.checkpoint import CHECKPOINTS, Checkpoint, Position, load_checkpoint
+from pretrain.curves import Curves
 from pretrain.dataset import Batch, PairDataset, Share, StepBatches
 from pretrain.draws import DROPOUT, EVALUATION, stream
-from pretrain.evaluate import Scores, evaluate
+from pretrain.evaluate import Scores, Spelling, evaluate
 from pretrain.flops import Work, needed_flops, peak_flops
 from pretrain.masking import PairMaskingCollator
 from pretrain.masks import IGNORED
 from pretrain.metrics import MetricsLog
-from pretrain.model import MASKED, PretrainingObjective, to_device, zeros
+from pretrain.model import PretrainingObjective, to_device, zeros
 from pretrain.nsp import lengths_of
 from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.pace import ClockPace, Pace, StepPace
@@ -38,6 +39,7 @@ from pretrain.saver import Saver
 from pretrain.schedule import Schedule, mask_key
 from pretrain.settings import ModelSettings, TrainSettings
 from pretrain.signals import asked_to_leave
+from pretrain.watch import Watch
 
 #: Steps between two records in metrics.jsonl and two looks at the loss; each look waits for the device.
 LOG_EVERY = 10
@@ -62,6 +64,8 @@ class Run:
     recent_steps: int = 0
     recent_work: Work = field(default_factory=Work)
     recent_since: float = field(default_factory=time.monotonic)
+    #: What the progress line says of the last evaluation.
+    told: str = ""
 
     def begin_record(self) -> None:
         """Start counting towards the next record."""
@@ -74,7 +78,12 @@ class Run:
     @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
-        return self.folder / "checkpoints"
+        return self.folder / CHECKPOINTS
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """What the entries of the vocabulary spell."""
+        return Spelling.of(self.prepared.tokenizer_files["tokenizer.json"])
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,8 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     model, wrapped = accelerator.prepare(run.objective, optimizer)
     main = accelerator.is_main_process
     last: Scores | None = None
-    totals = zeros(accelerator.device)
+    curves = Curves(run.folder if main else None)
+    watch = Watch.of(run.folder, run.prepared, settings, accelerator, done)
     before, all_tokens = (checkpoint.seconds, checkpoint.tokens) if checkpoint else (0.0, 0)
     began = time.monotonic()
     pace = _pace(run, before, done)
@@ -111,7 +121,9 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
         Saver(run.checkpoints if main else None, settings.keep_checkpoints, done) as saver,
     ):
         if not checkpoint and (first := _held_out(run, done)):
-            log.write({"step": 0, **first.as_dict("held_out_")})
+            start = {"step": 0, **first.as_dict("held_out_")}
+            log.write(start)
+            watch.trend.add(start)
         run.begin_record()
         shown = pace.reached(done)
         for step, batches, work in stack.enter_context(closing(_steps(run, done))):
@@ -120,8 +132,9 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             _begin_phase(run, step)
             rate = learning_rate(pace.at(step), settings, run.schedule.phase_of(step).learning_rate)
             set_learning_rate(wrapped, rate)
-            totals += _gradients(model, batches, run)
+            sums = _gradients(model, batches, run)
             norm = accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm or math.inf)
+            watch.took(sums, norm)
             wrapped.step()
             wrapped.zero_grad(set_to_none=True)
             done = step + 1
@@ -135,12 +148,12 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             # A record spans no checkpoint, so that a resumed run writes the same ones, and no evaluation's time.
             if done % LOG_EVERY == 0 or saves or looks:
                 reached = pace.reached(done)
-                _log(run, log, partial(advance, reached - shown), done, rate, float(norm), totals)
+                _log(run, watch, log, partial(advance, reached - shown), done, rate)
                 shown = reached
-                totals.zero_()
             if looks:
                 last = _held_out(run, step)
                 log.write({"step": done, **(last.as_dict("held_out_") if last else {})})
+                curves.refresh()
                 run.begin_record()
             if saves:
                 spent = before + time.monotonic() - began
@@ -223,36 +236,28 @@ def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor
     return totals
 
 
-def _log(
-    run: Run, log: MetricsLog, count: Callable[[str], None], done: int, rate: float, norm: float, totals: Tensor
-) -> None:
-    """Write a record of the steps since the last one; a loss that is no number stops the run."""
-    sums = run.accelerator.reduce(totals, "sum")
-    scores = Scores.from_sums(sums)
-    loss = scores.mlm_loss + (scores.nsp_loss or 0.0)
-    if not math.isfinite(loss):
-        raise InputError(
-            f"the loss is {loss} in the {run.recent_steps} steps before step {done}: lower train.learning_rate "
-            f"({run.settings.learning_rate}) or raise train.warmup_ratio; checkpoints before are in {run.checkpoints}, "
-            f"and `python -m pretrain.examples --which {done}` shows what a step is trained on"
-        )
+def _log(run: Run, watch: Watch, log: MetricsLog, count: Callable[[str], None], done: int, rate: float) -> None:
+    """Write a record of the steps since the last one; raises InputError if they are trouble (see `pretrain.watch`)."""
+    steps = watch.gathered(run.objective, done)
+    scores = Scores.from_sums(steps.sums.sum(0))
     seconds = max(time.monotonic() - run.recent_since, 1e-9)
     speed = run.recent_work.tokens / seconds
-    use = _utilisation(run, replace(run.recent_work, masked=float(sums[MASKED])), seconds)
-    log.write(
-        {
-            "step": done,
-            **scores.as_dict(),
-            "learning_rate": rate,
-            "grad_norm": round(norm, 4),
-            "tokens_per_second": round(speed),
-            **use,
-        }
-    )
+    use = _utilisation(run, replace(run.recent_work, masked=steps.masked), seconds)
+    record = {
+        "step": done,
+        **scores.as_dict(),
+        "masked_tokens": steps.masked,
+        "learning_rate": rate,
+        "grad_norm": round(steps.norm, 4),
+        "tokens_per_second": round(speed),
+        **use,
+    }
+    log.write(record)
     mfu = f"  mfu {use['mfu']:.1%}" if "mfu" in use else ""
     nsp = "" if scores.nsp_loss is None else f"  nsp {scores.nsp_loss:.3f}"
-    note = f"step {done}  mlm {scores.mlm_loss:.3f}{nsp}  lr {rate:.2e}  {speed:,.0f} tokens/s{mfu}"
+    note = f"step {done:,}  mlm {scores.mlm_loss:.3f}{nsp}  lr {rate:.2e}  {speed:,.0f} tokens/s{mfu}{run.told}"
     count(note)
+    watch.note(record, steps)
     run.begin_record()
 
 
@@ -285,7 +290,10 @@ def _held_out(run: Run, step: int) -> Scores | None:
     key = stream(run.settings.seed, EVALUATION)
     dataset = PairDataset(heldout, plan, run.prepared.frame, key, run.multiple)
     examples = run.settings.eval_examples
-    return evaluate(run.objective, dataset, run.collator, run.accelerator, run.share_at(block), examples)
+    share = run.share_at(block)
+    scores = evaluate(run.objective, dataset, run.collator, run.accelerator, share, examples, run.spelling)
+    run.told = f"  held out {scores.mlm_loss:.3f}, {scores.mlm_bits_per_character or math.nan:.3f} bits/character"
+    return scores
 
 
 def _dropout_seed(seed: int, step: int, rank: int) -> int:

@@ -1,4 +1,4 @@
-"""What a run writes down: `metrics.jsonl` (one JSON object a line), TensorBoard events, and a plot of the losses."""
+"""What a run writes down: `metrics.jsonl` (one JSON object a line) and TensorBoard events."""
 
 from __future__ import annotations
 
@@ -57,26 +57,3 @@ def read_metrics(path: Path) -> list[Record]:
         except ValueError:
             break
     return records
-
-
-def plot_losses(folder: Path) -> Path:
-    """Draw `loss.png` in a run's folder from its `metrics.jsonl`: training and held-out MLM loss, and NSP accuracy."""
-    from matplotlib.figure import Figure
-
-    records = read_metrics(folder / METRICS)
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    losses, nsp = figure.subplots(1, 2)
-    for axis, name in ((losses, "mlm_loss"), (nsp, "nsp_accuracy")):
-        for prefix, label in (("", "train"), ("held_out_", "held out")):
-            points = [(record["step"], record[prefix + name]) for record in records if prefix + name in record]
-            if points:
-                axis.plot(*zip(*points, strict=True), label=label, marker="." if prefix else None)
-        axis.set_xlabel("step")
-        axis.grid(alpha=0.3)
-        if axis.lines:
-            axis.legend()
-    losses.set_title("MLM loss (nats per masked token)")
-    nsp.set_title("accuracy on pairs")
-    path = folder / "loss.png"
-    figure.savefig(path, dpi=130)
-    return path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
@@ -18,6 +20,8 @@ from pretrain.settings import ExamplesSettings, TrainSettings
 from pretrain.tokens import TokenStore
 from tokenizer.wordpiece import MASK, SPECIAL_TOKENS, load_tokenizer, vocabulary_of
 
+#: Texts with their colours.
+Styled = list[tuple[str, str]]
 #: Colours of special tokens, of the segments, and of what is to be predicted.
 _SPECIAL, _SEGMENTS, _MASKED = "dim", ("cyan", "green"), "bold reverse"
 
@@ -41,20 +45,32 @@ def decoded(store: TokenStore, plan: PairPlan, tokenizer: Tokenizer, settings: E
 def show_examples(prepared: Prepared, settings: TrainSettings, count: int) -> None:
     """Print some examples of the first epoch, masked as a run with these settings does in its first step."""
     rows = _some(prepared.first_plan, prepared.settings.seed, count)
-    _print(prepared, prepared.first_plan, rows, masking_at(0.0, settings), settings, 0)
+    for parts in _masked(prepared, prepared.first_plan, rows, masking_at(0.0, settings), settings, 0):
+        answer_styled(parts)
 
 
 def show_step(prepared: Prepared, settings: TrainSettings, step: int) -> None:
     """Print the examples of a step (from 1) of a run with these settings; raises InputError if it has no such step."""
+    for parts in _step(prepared, settings, step):
+        answer_styled(parts)
+
+
+def step_text(prepared: Prepared, settings: TrainSettings, step: int) -> str:
+    """What `show_step` prints, without colours."""
+    return "".join("".join(text for text, _ in parts) + "\n" for parts in _step(prepared, settings, step))
+
+
+def _step(prepared: Prepared, settings: TrainSettings, step: int) -> Iterator[Styled]:
+    """What is told of a step: its place, then each example."""
     schedule = prepared.schedule(settings)
     if schedule.steps and step > schedule.steps:
         raise InputError(f"--which {step}: a run with these settings has {schedule.steps:,} steps")
     place = schedule.place(step - 1)
     plan = prepared.plan(place.epoch, place.phase.block_size)
     rows = schedule.order(plan, place, settings).rows(place.offset)
-    head = f"step {step:,}: epoch {place.epoch + 1}, batch {place.offset + 1:,} of {place.phase.steps_per_epoch:,}\n"
-    answer_styled([(head, "bold")])
-    _print(prepared, plan, rows, schedule.masking(step - 1, settings), settings, place.epoch)
+    where = f"epoch {place.epoch + 1}, batch {place.offset + 1:,} of {place.phase.steps_per_epoch:,}"
+    yield [(f"step {step:,}: {where}\n", "bold")]
+    yield from _masked(prepared, plan, rows, schedule.masking(step - 1, settings), settings, place.epoch)
 
 
 def _some(plan: PairPlan, seed: int, count: int) -> NDArray[np.int64]:
@@ -63,9 +79,10 @@ def _some(plan: PairPlan, seed: int, count: int) -> NDArray[np.int64]:
     return permuted(stream(seed, SHOWN), len(plan), positions)
 
 
-def _print(
+def _masked(
     prepared: Prepared, plan: PairPlan, rows: NDArray[np.int64], masking: Masking, settings: TrainSettings, epoch: int
-) -> None:
+) -> Iterator[Styled]:
+    """Each example as a head and its pieces."""
     if not len(rows):
         return
     tokenizer = load_tokenizer(prepared.folder)
@@ -79,12 +96,10 @@ def _print(
         label = _label(int(arrays["next_sentence_label"][number]), prepared.settings.objective)
         length, masked = int(arrays["attention_mask"][number].sum()), int((labels[number] != IGNORED).sum())
         head = f"{number + 1}  {label}, {length} tokens, {masked} to predict  (example {rows[number]:,})\n"
-        answer_styled([(head, "bold"), *_pieces(arrays, before, labels, number, names), ("\n", "")])
+        yield [(head, "bold"), *_pieces(arrays, before, labels, number, names), ("\n", "")]
 
 
-def _pieces(
-    arrays: Arrays, before: NDArray[np.int64], labels: NDArray[np.int64], row: int, names: list[str]
-) -> list[tuple[str, str]]:
+def _pieces(arrays: Arrays, before: NDArray[np.int64], labels: NDArray[np.int64], row: int, names: list[str]) -> Styled:
     """Pieces with their colours, and what is to be predicted with what stood there: `[MASK]{was}`, `other{was}`,
     `same{=}`."""
     parts = []

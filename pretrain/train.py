@@ -4,8 +4,8 @@
     accelerate launch --num_processes 8 -m pretrain.train ...       (make pretrain GPUS=8 ...)
 
 Reads `artifacts/examples/<name>/`, writes `artifacts/pretrain/<name>/`: checkpoints, `metrics.jsonl`, TensorBoard
-events and `loss.png`. Interrupted, the same command goes on from the last checkpoint; asked for something else, it
-refuses.
+events, `loss.png` and `loss.svg`. Interrupted, the same command goes on from the last checkpoint; asked for something
+else, it refuses.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from pipeline.files import hash_file
 from pipeline.recipe import Recipe, as_table
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
 from pretrain.checkpoint import MODEL, best_checkpoint, latest_checkpoint
+from pretrain.curves import SVG, draw_curves
 from pretrain.dataset import Share, pinned
 from pretrain.loop import Outcome, Run, fit
 from pretrain.masking import PairMaskingCollator
-from pretrain.metrics import METRICS, plot_losses, read_metrics
+from pretrain.metrics import METRICS, read_metrics
 from pretrain.model import PretrainingObjective, bert_config
 from pretrain.optim import check_optimizer
 from pretrain.prepared import EXAMPLES, Prepared, open_prepared
@@ -41,7 +42,13 @@ from pretrain.settings import ModelSettings, TrainSettings
 from pretrain.start import start_inputs, start_settings, starting_model
 
 #: What is measured on held-out text, and how it is told.
-_MEASURES = {"mlm_loss": ".3f", "mlm_accuracy": ".1%", "nsp_loss": ".3f", "nsp_accuracy": ".1%"}
+_MEASURES = {
+    "mlm_loss": ".3f",
+    "mlm_accuracy": ".1%",
+    "mlm_bits_per_character": ".3f",
+    "nsp_loss": ".3f",
+    "nsp_accuracy": ".1%",
+}
 
 
 def main(argv: list[str] | None) -> None:
@@ -166,7 +173,7 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     run.objective.model.config.to_json_file(run.folder / "config.json")
     for name, data in run.prepared.tokenizer_files.items():
         (run.folder / name).write_bytes(data)
-    plot = plot_losses(run.folder)
+    plot = draw_curves(run.folder)
     start = next((record for record in read_metrics(run.folder / METRICS) if record["step"] == 0), {})
     figures = {
         "objective": run.prepared.settings.objective,
@@ -199,7 +206,7 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     )
     if rows:
         table(f"pretrain -> {run.folder}", columns, rows)
-    say(f"  {outcome.tokens_per_second:,.0f} tokens/s; losses drawn in {plot}")
+    say(f"  {outcome.tokens_per_second:,.0f} tokens/s; losses drawn in {plot} and {SVG}")
 
 
 def _best(run: Run) -> dict[str, Any]:
