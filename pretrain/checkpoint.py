@@ -2,8 +2,9 @@
 
     checkpoints/step-00000300/
         model.safetensors       weights, under Hugging Face's names
+        config.json ...         and the tokenizer, so that transformers loads the folder
         optimizer.safetensors   AdamW: exp_avg.<parameter>, exp_avg_sq.<parameter>; Muon: momentum_buffer.<parameter>
-        state.json              the step and what was measured at it, written last, with the sha256 of the two files
+        state.json              the step and what was measured at it, written last, with the sha256 of the other files
 
 The step is the whole state of the data and of every random draw. AdamW's own step count is the same number.
 """
@@ -13,9 +14,10 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -85,8 +87,10 @@ def _copy(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
 
 
-def save_checkpoint(root: Path, position: Position, taken: Snapshot, keep: int) -> Checkpoint:
-    """Write a checkpoint under `root`, then delete all but the last `keep` and the best one.
+def save_checkpoint(
+    root: Path, position: Position, taken: Snapshot, keep: int, beside: Mapping[str, bytes] = MappingProxyType({})
+) -> Checkpoint:
+    """Write a checkpoint under `root`, with the files `beside` it, then delete all but the last `keep` and the best.
 
     A crash or a full disk in between leaves those before as they were.
     """
@@ -97,7 +101,9 @@ def save_checkpoint(root: Path, position: Position, taken: Snapshot, keep: int) 
     try:
         save_file(taken.model, draft / MODEL, metadata={"format": "pt"})
         save_file(taken.optimizer, draft / OPTIMIZER)
-        hashes = {name: hash_file(draft / name) for name in (MODEL, OPTIMIZER)}
+        for name, data in beside.items():
+            (draft / name).write_bytes(data)
+        hashes = {name: hash_file(draft / name) for name in (MODEL, OPTIMIZER, *beside)}
         for name in hashes:
             flush(draft / name)
         loss = position.held_out_mlm_loss

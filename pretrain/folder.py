@@ -14,6 +14,7 @@ from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.errors import InputError
+from pretrain.checkpoint import OPTIMIZER
 
 CONFIG = "config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -33,7 +34,9 @@ def model_files(folder: Path, *, random_weights: bool = False) -> list[Path]:
             f"no model folder {folder}: make one with `python -m pretrain.export`, or fetch one with "
             "`hf download NAME --local-dir DIR` and name it with --model DIR"
         )
-    weights = _matching(folder, ("*.safetensors", "*.safetensors.index.json"))
+    # A checkpoint's folder holds what its optimiser keeps, too.
+    found = _matching(folder, ("*.safetensors", "*.safetensors.index.json"))
+    weights = [path for path in found if path.name != OPTIMIZER]
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder} holds no {CONFIG}, so it is no Hugging Face model folder")
     if not _matching(folder, VOCABULARIES):

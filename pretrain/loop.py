@@ -75,6 +75,10 @@ class Run:
         """This process's part at a block: a micro-batch is for the longest one, of shorter ones there are more."""
         return replace(self.share, micro_batch=self.share.micro_batch * self.schedule.longest_block // block_size)
 
+    def beside(self) -> dict[str, bytes]:
+        """What stands beside weights for transformers to load them: configuration and tokenizer."""
+        return {"config.json": self.objective.model.config.to_json_string().encode(), **self.prepared.tokenizer_files}
+
     @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
@@ -118,7 +122,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
         asked_to_leave() as asked,
         MetricsLog(run.folder if main else None, resumed_at=done if checkpoint else -1) as log,
         progress("pretrain", pace.total, start=pace.reached(done), quiet=not main) as advance,
-        Saver(run.checkpoints if main else None, settings.keep_checkpoints, done) as saver,
+        Saver(run.checkpoints if main else None, settings.keep_checkpoints, done, run.beside()) as saver,
     ):
         if not checkpoint and (first := _held_out(run, done)):
             start = {"step": 0, **first.as_dict("held_out_")}

@@ -5,9 +5,10 @@ Training waits for the copy in host memory alone, and for a write that is still 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import torch
 from torch import nn
@@ -18,13 +19,20 @@ from pretrain.checkpoint import Checkpoint, Position, prune, save_checkpoint, se
 
 class Saver:
     """Saves the run that goes on from step `resumed_at` (0: a new one). `None` for a root (other ranks) writes nothing.
+    `beside`: files that make each checkpoint a folder that transformers loads.
 
     Used as a context: at its end nothing is being written any more. What went wrong in the thread is raised by the next
     `check`, `save` or `wait`, as it was raised there.
     """
 
-    def __init__(self, root: Path | None, keep: int, resumed_at: int) -> None:
-        self._root, self._keep = root, keep
+    def __init__(
+        self,
+        root: Path | None,
+        keep: int,
+        resumed_at: int,
+        beside: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
+        self._root, self._keep, self._beside = root, keep, beside
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._written: Future[Checkpoint] | None = None
         if root is not None and root.is_dir():
@@ -39,7 +47,7 @@ class Saver:
         self.wait()
         if self._root is not None:
             taken = snapshot(model, optimizer)
-            self._written = self._writer.submit(save_checkpoint, self._root, position, taken, self._keep)
+            self._written = self._writer.submit(save_checkpoint, self._root, position, taken, self._keep, self._beside)
 
     def check(self) -> None:
         """Raise what went wrong since; waits for nothing, so that it can be asked at each step."""

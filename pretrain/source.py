@@ -17,7 +17,6 @@ from torch import Tensor
 from transformers import BertConfig, BertForPreTraining
 
 from pipeline.errors import InputError
-from pretrain.checkpoint import STATE
 from pretrain.folder import CONFIG, first_line, load_folder_tokenizer, model_files
 from pretrain.quiet import quiet
 from pretrain.rundir import RUN
@@ -52,9 +51,9 @@ def source_files(folder: Path) -> list[Path]:
             f"train.init_from: no folder {folder}: export a run with `python -m pretrain.export`, or fetch a "
             "model with `hf download NAME --local-dir DIR`"
         )
-    if (folder / RUN).is_file() or (folder / STATE).is_file():
+    if (folder / RUN).is_file():
         raise InputError(
-            f"train.init_from: {folder} is a run or a checkpoint of one: export the run first with "
+            f"train.init_from: {folder} is a run: name one of its checkpoints, or export it with "
             "`python -m pretrain.export` (make export) and name the folder that it makes"
         )
     if not any(folder.glob("*.safetensors")):

@@ -170,8 +170,7 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     final = latest_checkpoint(run.checkpoints)
     if final is None:
         raise InputError(f"the last checkpoint of {run.folder} cannot be read back: check the disk")
-    run.objective.model.config.to_json_file(run.folder / "config.json")
-    for name, data in run.prepared.tokenizer_files.items():
+    for name, data in run.beside().items():
         (run.folder / name).write_bytes(data)
     plot = draw_curves(run.folder)
     start = next((record for record in read_metrics(run.folder / METRICS) if record["step"] == 0), {})

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import BertConfig, BertForMaskedLM, BertForPreTraining, BertModel
+from transformers import AutoModelForMaskedLM, BertConfig, BertForMaskedLM, BertForPreTraining, BertModel
 
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
@@ -518,14 +518,24 @@ def test_a_run_that_could_not_begin_leaves_its_name_free(exported: Path, sample_
     assert read_manifest(tmp_path / "pretrain" / "t") is not None
 
 
-def test_a_run_and_its_checkpoints_are_to_be_exported_first(
-    adapted: Path, sample_examples: Path, tmp_path: Path
+def test_a_run_begins_from_a_checkpoint_but_not_from_a_run(
+    exported: Path, sample_examples: Path, tmp_path: Path
 ) -> None:
-    run = adapted / "pretrain" / "t"
-    for folder in (run, run / "checkpoints" / "step-00000010"):
-        with pytest.raises(InputError, match="export the run first"):
-            main(arguments(sample_examples, tmp_path, changes=begins(folder)))
-    assert not (tmp_path / "pretrain" / "t").exists()
+    """A checkpoint is a folder that transformers loads: it begins where the exported model does."""
+    run = exported.parent / "pretrain" / "t"
+    checkpoint = run / "checkpoints" / "step-00000010"
+    with pytest.raises(InputError, match="is a run: name one of its checkpoints"):
+        main(arguments(sample_examples, tmp_path, changes=begins(run)))
+    main(arguments(sample_examples, tmp_path, changes=begins(checkpoint)))
+    began, ended = held_out(tmp_path, 0), held_out(exported.parent, 10)
+    assert began["held_out_mlm_loss"] == pytest.approx(ended["held_out_mlm_loss"], abs=1e-5)
+    inputs = json.loads((tmp_path / "pretrain" / "t" / "run.json").read_text("utf-8"))["inputs"]
+    assert "start model.safetensors" in inputs and "start optimizer.safetensors" not in inputs
+    loaded = AutoModelForMaskedLM.from_pretrained(checkpoint)
+    assert torch.equal(
+        loaded.get_input_embeddings().weight,
+        load_file(exported / "model.safetensors")["bert.embeddings.word_embeddings.weight"],
+    )
 
 
 def test_another_vocabulary_smaller_shape_and_other_configuration_in_one_run(
