@@ -26,8 +26,6 @@ from pretrain.model import bert_config, new_model
 from pretrain.optim import make_optimizer
 from tests.pretrain.test_model import SHAPE, TRAIN
 
-CPU = torch.device("cpu")
-
 
 def trained(seed: int = 0, steps: int = 3):
     """A model and optimiser after a few steps on noise."""
@@ -60,7 +58,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     other, fresh = trained(seed=1, steps=0)
     found = latest_checkpoint(tmp_path)
     assert found is not None and found.step == 3
-    load_checkpoint(found, other, fresh, CPU)
+    load_checkpoint(found, other, fresh)
     take_step(model, optimizer, 9)
     take_step(other, fresh, 9)
     for (name, a), b in zip(model.named_parameters(), other.parameters(), strict=True):
@@ -187,7 +185,7 @@ def test_state_of_another_model_is_refused(tmp_path: Path) -> None:
     assert name in taken.optimizer
     saved = save_checkpoint(tmp_path, Position(1), replace(taken, optimizer=lacking), keep=1)
     with pytest.raises(RuntimeError, match=r"holds nothing of bert\.pooler\.dense\.bias"):
-        load_checkpoint(saved, model, optimizer, CPU)
+        load_checkpoint(saved, model, optimizer)
 
 
 def test_none(tmp_path: Path) -> None:
