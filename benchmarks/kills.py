@@ -23,8 +23,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -66,6 +66,7 @@ class Attempt:
     run: Path
     told: Path
     began: float
+    workers: list[psutil.Process] = field(default_factory=list)
 
     @property
     def checkpoints(self) -> set[str]:
@@ -103,23 +104,36 @@ class Attempt:
             time.sleep(_LOOK)
         return self.lives()
 
-    def kill(self) -> None:
-        """SIGKILL to the launcher and to all that it started, and wait until none is left."""
-        family = [self.launcher]
+    def note_workers(self) -> None:
+        """Look who works, so that the kill need not."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            # Workers lead process groups of their own, so that a signal to the launcher's would spare them.
-            family = [*self.launcher.children(recursive=True), self.launcher]
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(family, timeout=30)
-        if left := [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]:
+            self.workers[:] = self.launcher.children(recursive=True)
+
+    def kill(self) -> None:
+        """SIGKILL to all that the launcher started and to itself, and wait until none is left.
+
+        Workers lead process groups of their own: a signal to the launcher's would spare them.
+        """
+        _signal(self.workers, signal.SIGKILL)
+        _signal([self.launcher], signal.SIGSTOP)  # it starts no more
+        family = [*self.workers, self.launcher]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family += self.launcher.children(recursive=True)
+        _signal(family, signal.SIGKILL)
+        _, left = psutil.wait_procs(family, timeout=30)
+        if left:
             raise RuntimeError(f"still there after kill -9: {left}")
 
     def _newer(self, path: Path) -> bool:
         with contextlib.suppress(FileNotFoundError):
             return path.stat().st_mtime > self.began
         return False
+
+
+def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 def main(argv: list[str] | None) -> None:
@@ -213,11 +227,11 @@ def _reached(attempt: Attempt, aim: str, start_up: float, draws: random.Random) 
     if aim == "starting":
         time.sleep(draws.uniform(0, start_up))
         return attempt.lives()
-    before, enough = attempt.checkpoints, draws.randint(1, 3)
-    newest = max(before, default="")
+    newest, more = max(attempt.checkpoints, default=""), draws.randint(0, 2)
     if not attempt.waits_for(attempt.trains):
         return False
-    if not attempt.waits_for(lambda: sum(name > newest for name in attempt.checkpoints) >= min(enough, 2)):
+    attempt.note_workers()
+    if not attempt.waits_for(lambda: sum(name > newest for name in attempt.checkpoints) >= more):
         return False
     if aim == "saving":
         if not attempt.waits_for(attempt.writes):

@@ -17,13 +17,12 @@ from pretrain.checkpoint import (
     best_checkpoint,
     latest_checkpoint,
     load_checkpoint,
-    prune,
     save_checkpoint,
-    set_aside_later,
     snapshot,
 )
 from pretrain.model import bert_config, new_model
 from pretrain.optim import make_optimizer
+from pretrain.saver import Saver
 from tests.pretrain.test_model import SHAPE, TRAIN
 
 
@@ -158,8 +157,7 @@ def test_a_damaged_newest_one_counts_no_more(tmp_path: Path) -> None:
     (tmp_path / "step-00000004" / "optimizer.safetensors").unlink()
     found = latest_checkpoint(tmp_path)
     assert found.step == 2
-    set_aside_later(tmp_path, found.step)
-    prune(tmp_path, keep=2)
+    Saver(tmp_path, keep=2, resumed_at=found.step)
     assert names(tmp_path) == ["damaged-step-00000004", "step-00000002"]
     assert best_checkpoint(tmp_path).step == 2
     save(tmp_path, 3, model, optimizer, keep=2)
@@ -173,6 +171,9 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     left.mkdir()
     (left / "model.safetensors").write_bytes(b"half")
     assert latest_checkpoint(tmp_path) is None
+    Saver(tmp_path, keep=1, resumed_at=0)
+    assert names(tmp_path) == []
+    left.mkdir()
     save(tmp_path, 1, *trained())
     assert names(tmp_path) == ["step-00000001"]
 
