@@ -161,23 +161,22 @@ def best_checkpoint(root: Path) -> Checkpoint | None:
     return next(_intact((found.folder for found in measured), "the next best one"), None)
 
 
-def load_checkpoint(
-    checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
-) -> None:
-    """Put a checkpoint's weights and optimiser state into `model` and `optimizer`."""
+def load_checkpoint(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Put a checkpoint's weights and optimiser state into `model`, where it is, and `optimizer`."""
     load_model(model, checkpoint.folder / MODEL, strict=True)
-    tensors = load_file(checkpoint.folder / OPTIMIZER, device=str(device))
     parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     states: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
-    for key, tensor in tensors.items():
+    for key, tensor in load_file(checkpoint.folder / OPTIMIZER).items():
         kind, _, name = key.partition(".")
-        states[name][kind] = tensor
-    step = torch.tensor(float(checkpoint.step), device=device if _on_device(optimizer) else "cpu")
+        # Moved here: safetensors does not know accelerate's name for the CPU of one of several processes, cpu:0.
+        states[name][kind] = tensor.to(parameters[name].device)
     for name, state in states.items():
         if not state:
             raise RuntimeError(f"{checkpoint.folder / OPTIMIZER} holds nothing of {name}")
-        counted = {"step": step.clone()} if _ADAMW in state else {}
-        optimizer.state[parameters[name]] = {**counted, **state}
+        if _ADAMW in state:
+            device = parameters[name].device if _on_device(optimizer) else "cpu"
+            state["step"] = torch.tensor(float(checkpoint.step), device=device)
+        optimizer.state[parameters[name]] = state
 
 
 def _on_device(optimizer: torch.optim.Optimizer) -> bool:

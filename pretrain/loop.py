@@ -108,7 +108,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     run.objective.to(accelerator.device)
     done = checkpoint.step if checkpoint else 0
     if checkpoint:
-        load_checkpoint(checkpoint, run.objective.model, optimizer, accelerator.device)
+        load_checkpoint(checkpoint, run.objective.model, optimizer)
     model, wrapped = accelerator.prepare(run.objective, optimizer)
     main = accelerator.is_main_process
     last: Scores | None = None

@@ -17,17 +17,14 @@ from pretrain.checkpoint import (
     best_checkpoint,
     latest_checkpoint,
     load_checkpoint,
-    prune,
     save_checkpoint,
-    set_aside_later,
     snapshot,
 )
 from pretrain.model import bert_config, new_model
 from pretrain.optim import make_optimizer
+from pretrain.saver import Saver
 from pretrain.settings import PhaseSettings
 from tests.pretrain.test_model import SHAPE, TRAIN
-
-CPU = torch.device("cpu")
 
 
 def trained(seed: int = 0, steps: int = 3):
@@ -61,7 +58,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     other, fresh = trained(seed=1, steps=0)
     found = latest_checkpoint(tmp_path)
     assert found is not None and found.step == 3
-    load_checkpoint(found, other, fresh, CPU)
+    load_checkpoint(found, other, fresh)
     take_step(model, optimizer, 9)
     take_step(other, fresh, 9)
     for (name, a), b in zip(model.named_parameters(), other.parameters(), strict=True):
@@ -161,8 +158,7 @@ def test_a_damaged_newest_one_counts_no_more(tmp_path: Path) -> None:
     (tmp_path / "step-00000004" / "optimizer.safetensors").unlink()
     found = latest_checkpoint(tmp_path)
     assert found.step == 2
-    set_aside_later(tmp_path, found.step)
-    prune(tmp_path, keep=2)
+    Saver(tmp_path, keep=2, resumed_at=found.step)
     assert names(tmp_path) == ["damaged-step-00000004", "step-00000002"]
     assert best_checkpoint(tmp_path).step == 2
     save(tmp_path, 3, model, optimizer, keep=2)
@@ -176,6 +172,9 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
     left.mkdir()
     (left / "model.safetensors").write_bytes(b"half")
     assert latest_checkpoint(tmp_path) is None
+    Saver(tmp_path, keep=1, resumed_at=0)
+    assert names(tmp_path) == []
+    left.mkdir()
     save(tmp_path, 1, *trained())
     assert names(tmp_path) == ["step-00000001"]
 
@@ -188,7 +187,7 @@ def test_state_of_another_model_is_refused(tmp_path: Path) -> None:
     assert name in taken.optimizer
     saved = save_checkpoint(tmp_path, Position(1), replace(taken, optimizer=lacking), keep=1)
     with pytest.raises(RuntimeError, match=r"holds nothing of bert\.pooler\.dense\.bias"):
-        load_checkpoint(saved, model, optimizer, CPU)
+        load_checkpoint(saved, model, optimizer)
 
 
 def test_none(tmp_path: Path) -> None:

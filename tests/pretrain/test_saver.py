@@ -1,6 +1,7 @@
 """Checkpoints written while training goes on: killed, failing, waited for; and the best of a finished run."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from pretrain.metrics import read_metrics
 from pretrain.saver import Saver
 from pretrain.train import main
 from tests.pretrain.test_checkpoint import trained
-from tests.pretrain.test_train import arguments, losses, weights
+from tests.pretrain.test_train import arguments, command, launcher, losses, weights
 
 #: A run whose second write of weights stops half way, waits until training has gone on, and is killed there.
 KILLED_IN_A_WRITE = """
@@ -205,6 +206,24 @@ def test_a_damaged_newest_one_is_redone(undisturbed: Path, sample_examples: Path
     main(flags)
     assert checkpoints(tmp_path) == [f"step-{step:08}" for step in (5, 10, 15, 20)]
     assert same(undisturbed, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_several_processes_go_on_bit_for_bit(sample_examples: Path, tmp_path: Path, optimizer: str) -> None:
+    changes = (f'train.optimizer="{optimizer}"',)
+    one, again = tmp_path / "one", tmp_path / "again"
+    flags = arguments(sample_examples, one, changes=changes)
+    subprocess.run(command(*flags, launcher=launcher(2)), check=True, capture_output=True)
+    shutil.copytree(one, again)
+    folder = again / "pretrain" / "t"
+    (folder / "manifest.json").unlink()
+    for step in (10, 15, 20):
+        shutil.rmtree(folder / "checkpoints" / f"step-{step:08}")
+    flags = arguments(sample_examples, again, changes=changes)
+    done = subprocess.run(command(*flags, launcher=launcher(2)), capture_output=True, text=True)
+    assert done.returncode == 0 and "going on after step 5" in done.stderr, done.stderr
+    assert same(one, again)
 
 
 @pytest.fixture(scope="module")
