@@ -61,9 +61,7 @@ LOSS, BITS, GUESSED, PAIRS = (
         ([], {LOSS}, {"training", "held out"}),
     ],
 )
-def test_curves_of_any_run(
-    tmp_path: Path, records: list[dict[str, float]], shown: set[str], missing: set[str]
-) -> None:
+def test_curves_of_any_run(tmp_path: Path, records: list[dict[str, float]], shown: set[str], missing: set[str]) -> None:
     """The words of the SVG are text; what there is none of has no panel."""
     assert draw_curves(written(tmp_path, records)) == tmp_path / "loss.png"
     assert {*shown, "learning rate", "norm of the gradients"} <= words(tmp_path) and not missing & words(tmp_path)
