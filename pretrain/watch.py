@@ -169,7 +169,11 @@ class Watch:
         steps = Gathered(found[:-1].reshape(sums.shape), norms, whole=float(found[-1]) == 0)
         if (trouble := steps.broken()) is not None:
             step = done - len(norms) + 1 + trouble[0]
-            self._stop(f"{trouble[1]} step {step:,}", step)
+            loss, trend = steps.losses[trouble[0]], self.trend
+            there = (
+                f", where the MLM loss is {loss:.3f}, {trend.lowest:.3f} at its lowest" if math.isfinite(loss) else ""
+            )
+            self._stop(f"{trouble[1]} step {step:,}{there}", step)
         return steps
 
     def note(self, record: Record, steps: Gathered) -> None:
