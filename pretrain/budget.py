@@ -24,6 +24,7 @@ from pipeline.console import answer, table
 from pipeline.recipe import Recipe
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
 from pretrain.flops import PEAKS, Work, needed_flops
+from pretrain.layout import Layout
 from pretrain.masks import IGNORED
 from pretrain.model import PretrainingObjective, bert_config, new_model
 from pretrain.nsp import frame_of, lengths_of
@@ -173,7 +174,7 @@ def _saved(objective: PretrainingObjective, examples: int, block_size: int, voca
         "next_sentence_label": torch.zeros(examples, dtype=torch.long),
     }
     with saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
-        sums = objective(batch)
+        sums = objective(Layout()(batch))
     del sums
     return sum(found.values())
 

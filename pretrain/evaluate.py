@@ -9,8 +9,9 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from pretrain.dataset import PairDataset, Share
+from pretrain.layout import Layout
 from pretrain.masking import PairMaskingCollator
-from pretrain.model import PretrainingObjective, to_device, zeros
+from pretrain.model import PretrainingObjective, zeros
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def evaluate(
     accelerator: Accelerator,
     share: Share,
     examples: int,
+    layout: Layout,
 ) -> Scores:
     """Scores on the first `examples` of `dataset`, spread over the processes; dropout is off."""
     rows = range(min(examples, len(dataset)))[share.rank :: share.processes]
@@ -50,8 +52,8 @@ def evaluate(
     was_training = objective.training
     objective.eval()
     for begin in range(0, len(rows), share.micro_batch):
-        batch = collator.torch_call(dataset.__getitems__(rows[begin : begin + share.micro_batch]))
+        batch = layout(collator.torch_call(dataset.__getitems__(rows[begin : begin + share.micro_batch])))
         with accelerator.autocast():
-            sums += objective(to_device(batch, accelerator.device)).stacked()
+            sums += objective(layout.to_device(batch, accelerator.device)).stacked()
     objective.train(was_training)
     return Scores.from_sums(accelerator.reduce(sums, "sum"))

@@ -25,10 +25,11 @@ from pretrain.dataset import Batch, PairDataset, Share, StepBatches
 from pretrain.draws import DROPOUT, EVALUATION, stream
 from pretrain.evaluate import Scores, evaluate
 from pretrain.flops import Work, needed_flops, peak_flops
+from pretrain.layout import Layout
 from pretrain.masking import PairMaskingCollator
 from pretrain.masks import IGNORED
 from pretrain.metrics import MetricsLog
-from pretrain.model import MASKED, PretrainingObjective, to_device, zeros
+from pretrain.model import MASKED, PretrainingObjective, zeros
 from pretrain.nsp import lengths_of
 from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.prepared import Prepared
@@ -55,6 +56,8 @@ class Run:
     shape: ModelSettings
     #: Batches are padded on to a multiple of so many tokens.
     multiple: int = 1
+    #: The form that the model takes batches in.
+    layout: Layout = field(default_factory=Layout)
     #: Steps and their work (no padding) since the last record, and when that was.
     recent_steps: int = 0
     recent_work: Work = field(default_factory=Work)
@@ -149,7 +152,7 @@ def _steps(run: Run, first_step: int) -> Generator[tuple[int, list[Batch], Work]
         dataset = PairDataset(run.prepared.train, plan, run.prepared.frame, mask_key(settings, epoch), run.multiple)
         order = schedule.order(plan, run.prepared.settings.block_size, settings, epoch)
         rate = partial(_rate, schedule, settings, step - offset)
-        batches = StepBatches(dataset, order, run.collator, run.share, rate).from_step(offset)
+        batches = StepBatches(dataset, order, run.collator, run.share, rate, run.layout).from_step(offset)
         with closing(batches):
             for place, micro_batches in enumerate(batches, offset):
                 lengths = lengths_of(plan[order.rows(place)]).astype(float)
@@ -167,7 +170,7 @@ def _rate(schedule: Schedule, settings: TrainSettings, first_step: int, place: i
 def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor:
     """Add the gradients of one global batch's mean losses; returns this process's sums, (6,)."""
     accelerator = run.accelerator
-    named = ("labels", "next_sentence_label")
+    named = ("wanted", "next_sentence_label")
     counts = torch.tensor([float(sum(int((batch[name] != IGNORED).sum()) for batch in batches)) for name in named])
     if run.share.processes > 1:
         counts = accelerator.reduce(counts.to(accelerator.device), "sum")
@@ -177,7 +180,7 @@ def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor
         last = number == len(batches)
         with nullcontext() if last else accelerator.no_sync(model):
             with accelerator.autocast():
-                sums = model(to_device(batch, accelerator.device))
+                sums = model(run.layout.to_device(batch, accelerator.device))
             loss = sums.mlm_loss / masked + sums.nsp_loss / pairs
             # Gradients are averaged over processes, the sums above are over all of them.
             accelerator.backward(loss * run.share.processes)
@@ -242,7 +245,9 @@ def _held_out(run: Run) -> Scores | None:
         return None
     key = stream(run.settings.seed, EVALUATION)
     dataset = PairDataset(heldout, plan, run.prepared.frame, key, run.multiple)
-    return evaluate(run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples)
+    return evaluate(
+        run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples, run.layout
+    )
 
 
 def _dropout_seed(seed: int, step: int, rank: int) -> int:

@@ -27,12 +27,14 @@ from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pipeline.recipe import Recipe, as_table
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
+from pretrain.attention import take_unpadded
 from pretrain.checkpoint import MODEL, latest_checkpoint
 from pretrain.dataset import Share, pinned
+from pretrain.layout import Layout
 from pretrain.loop import Outcome, Run, fit
 from pretrain.masking import PairMaskingCollator
 from pretrain.metrics import METRICS, plot_losses, read_metrics
-from pretrain.model import PretrainingObjective, bert_config, new_model
+from pretrain.model import PretrainingObjective, bert_config, compile_in_place, new_model
 from pretrain.prepared import EXAMPLES, Prepared, open_prepared
 from pretrain.rundir import PRETRAIN, alone_in, claim
 from pretrain.schedule import Schedule
@@ -60,11 +62,13 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument(
         "--pad-to-multiple-of",
         type=positive,
-        default=1,
         metavar="N",
-        help="pad batches on to a multiple of N tokens; the block's size gives them all one width, as a compiled model "
-        "wants it (default: pad to the longest)",
+        help="pad batches on to a multiple of N tokens (default: to the longest example; with --compile to the block)",
     )
+    parser.add_argument(
+        "--unpadded", action="store_true", help="give the model the tokens alone, of all examples in one row"
+    )
+    parser.add_argument("--compile", action="store_true", help="compile the model (torch.compile)")
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     folder = artifact_folder(arguments, PRETRAIN.stage, recipe)
@@ -88,10 +92,9 @@ def pretrain(
     settings = recipe.section("train", TrainSettings)
     key = PRETRAIN.key({"model": as_table(shape), "train": as_table(settings)}, {"examples": prepared.manifest.content})
     block = prepared.settings.block_size
-    if block % arguments.pad_to_multiple_of:
-        raise InputError(
-            f"--pad-to-multiple-of {arguments.pad_to_multiple_of} does not divide the block of {block} tokens"
-        )
+    multiple = arguments.pad_to_multiple_of or (block if arguments.compile else 1)
+    if block % multiple:
+        raise InputError(f"--pad-to-multiple-of {multiple} does not divide the block of {block} tokens")
     config = bert_config(shape, prepared.vocab_size, block)
     schedule = Schedule.plan(settings, len(prepared.plan(0)))
     share = _share(settings, accelerator, arguments)
@@ -104,8 +107,9 @@ def pretrain(
     checkpoint = latest_checkpoint(folder / "checkpoints")
     if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
-    objective, multiple = PretrainingObjective(model), arguments.pad_to_multiple_of
-    run = Run(folder, prepared, objective, settings, schedule, collator, accelerator, share, shape, multiple)
+    objective = PretrainingObjective(model)
+    layout = _layout(objective, arguments, accelerator)
+    run = Run(folder, prepared, objective, settings, schedule, collator, accelerator, share, shape, multiple, layout)
     try:
         outcome = fit(run, checkpoint)
     except torch.OutOfMemoryError:
@@ -148,6 +152,17 @@ def _collator(prepared: Prepared, settings: TrainSettings) -> PairMaskingCollato
         fixed=settings.fixed_mask_count,
         empty=pinned,
     )
+
+
+def _layout(objective: PretrainingObjective, arguments: argparse.Namespace, accelerator: Accelerator) -> Layout:
+    """How the model runs: what is asked for is done to it in place, its weights keep their names."""
+    if arguments.unpadded:
+        way = take_unpadded(objective.model, accelerator.device, half=accelerator.mixed_precision == "bf16")
+        if accelerator.is_main_process:
+            say(f"pretrain: batches without padding, attention {way}")
+    if arguments.compile:
+        compile_in_place(objective)
+    return Layout(arguments.unpadded, arguments.compile, pinned)
 
 
 def _finish(run: Run, key: Key, outcome: Outcome) -> None:
