@@ -74,8 +74,8 @@ def attend_exact(
         return torch.cat([scaled_dot_product_attention(*part, **options) for part in parts], dim=2).transpose(
             1, 2
         ), None
-    rows = [_padded(side, slots, grid) for side in (query, key, value)]
-    mixed = scaled_dot_product_attention(*rows, attn_mask=grid[:, None, None, :], **options)
+    query, key, value = (_padded(side, slots, grid) for side in (query, key, value))
+    mixed = scaled_dot_product_attention(query, key, value, attn_mask=grid[:, None, None, :], **options)
     return mixed.transpose(1, 2).flatten(0, 1).index_select(0, slots)[None], None
 
 
