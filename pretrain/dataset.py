@@ -90,12 +90,14 @@ class StepBatches:
     share: Share
     #: Masking rate of each step of the epoch.
     rate: Callable[[int], float]
+    #: Puts a batch into the form that the model takes.
+    layout: Callable[[Batch], Batch] = dict
 
     def of_step(self, step: int) -> list[Batch]:
         """The micro-batches of one step."""
         parts = share_of(self.order.rows(step), self.share.rank, self.share.processes, self.share.micro_batch)
         rate = self.rate(step)
-        return [self.collator.torch_call(self.dataset.__getitems__(part), rate) for part in parts]
+        return [self.layout(self.collator.torch_call(self.dataset.__getitems__(part), rate)) for part in parts]
 
     def from_step(self, first: int) -> Generator[list[Batch]]:
         """The micro-batches of each step from step `first` of the epoch on."""

@@ -30,9 +30,10 @@ from torch import Tensor
 
 from corpora.privacy import PLACEHOLDERS
 from pretrain.dataset import PairDataset, Share
+from pretrain.layout import Layout
 from pretrain.masking import PairMaskingCollator
 from pretrain.masks import IGNORED
-from pretrain.model import MASKED, PretrainingObjective, to_device, zeros
+from pretrain.model import MASKED, PretrainingObjective, zeros
 from tokenizer.entries import WORD_MARK
 from tokenizer.wordpiece import PREFIX, UNK, reserved_entries, vocabulary_of
 
@@ -109,6 +110,7 @@ def evaluate(
     accelerator: Accelerator,
     share: Share,
     examples: int,
+    layout: Layout,
     spelling: Spelling,
 ) -> Scores:
     """Scores on the first `examples` of `dataset`, spread over the processes; dropout is off."""
@@ -118,10 +120,11 @@ def evaluate(
     was_training = objective.training
     objective.eval()
     for begin in range(0, len(rows), share.micro_batch):
-        batch = collator.torch_call(dataset.__getitems__(rows[begin : begin + share.micro_batch]))
-        counts += spelling.counts(batch["labels"])
+        made = collator.torch_call(dataset.__getitems__(rows[begin : begin + share.micro_batch]))
+        counts += spelling.counts(made["labels"])
+        batch = layout(made)
         with accelerator.autocast():
-            sums += objective(to_device(batch, accelerator.device)).stacked()
+            sums += objective(layout.to_device(batch, accelerator.device)).stacked()
     objective.train(was_training)
     sums = accelerator.reduce(sums, "sum")
     characters, unknown = accelerator.reduce(counts.to(accelerator.device), "sum").tolist()

@@ -26,10 +26,11 @@ from pretrain.dataset import Batch, PairDataset, Share, StepBatches
 from pretrain.draws import DROPOUT, EVALUATION, stream
 from pretrain.evaluate import Scores, Spelling, evaluate
 from pretrain.flops import Work, needed_flops, peak_flops
+from pretrain.layout import Layout
 from pretrain.masking import PairMaskingCollator
 from pretrain.masks import IGNORED
 from pretrain.metrics import MetricsLog
-from pretrain.model import PretrainingObjective, to_device, zeros
+from pretrain.model import PretrainingObjective, zeros
 from pretrain.nsp import lengths_of
 from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.pace import ClockPace, Pace, StepPace
@@ -58,8 +59,10 @@ class Run:
     accelerator: Accelerator
     share: Share
     shape: ModelSettings
-    #: Batches are padded on to a multiple of so many tokens.
+    #: Batches are padded on to a multiple of so many tokens; 0: to the block.
     multiple: int = 1
+    #: The form that the model takes batches in.
+    layout: Layout = field(default_factory=Layout)
     #: Steps and their work (no padding) since the last record, and when that was.
     recent_steps: int = 0
     recent_work: Work = field(default_factory=Work)
@@ -201,10 +204,11 @@ def _steps(run: Run, first_step: int) -> Generator[tuple[int, list[Batch], Work]
         phase, offset = place.phase, place.offset
         plan = run.prepared.plan(place.epoch, phase.block_size)
         key = mask_key(settings, place.epoch)
-        dataset = PairDataset(run.prepared.train, plan, run.prepared.frame, key, run.multiple)
+        dataset = PairDataset(run.prepared.train, plan, run.prepared.frame, key, run.multiple or phase.block_size)
         order = schedule.order(plan, place, settings)
         rate = partial(_rate, schedule, settings, step - offset)
-        batches = StepBatches(dataset, order, run.collator, run.share_at(phase.block_size), rate).from_step(offset)
+        share = run.share_at(phase.block_size)
+        batches = StepBatches(dataset, order, run.collator, share, rate, run.layout).from_step(offset)
         with closing(batches):
             for number, micro_batches in enumerate(batches, offset):
                 lengths = lengths_of(plan[order.rows(number)]).astype(float)
@@ -222,17 +226,18 @@ def _rate(schedule: Schedule, settings: TrainSettings, first_step: int, place: i
 def _gradients(model: torch.nn.Module, batches: list[Batch], run: Run) -> Tensor:
     """Add the gradients of one global batch's mean losses; returns this process's sums, (6,)."""
     accelerator = run.accelerator
-    named = ("labels", "next_sentence_label")
+    named = ("wanted", "next_sentence_label")
     counts = torch.tensor([float(sum(int((batch[name] != IGNORED).sum()) for batch in batches)) for name in named])
     if run.share.processes > 1:
-        counts = accelerator.reduce(counts.to(accelerator.device), "sum")
-    masked, pairs = counts.clamp(min=1.0).tolist()
+        # They stay where they are: to look at them would have the host wait for the device.
+        counts = accelerator.reduce(counts.to(accelerator.device, non_blocking=True), "sum")
+    masked, pairs = counts.clamp(min=1.0) if run.share.processes > 1 else counts.clamp(min=1.0).tolist()
     totals = zeros(accelerator.device)
     for number, batch in enumerate(batches, 1):
         last = number == len(batches)
         with nullcontext() if last else accelerator.no_sync(model):
             with accelerator.autocast():
-                sums = model(to_device(batch, accelerator.device))
+                sums = model(run.layout.to_device(batch, accelerator.device))
             loss = sums.mlm_loss / masked + sums.nsp_loss / pairs
             # Gradients are averaged over processes, the sums above are over all of them.
             accelerator.backward(loss * run.share.processes)
@@ -292,10 +297,9 @@ def _held_out(run: Run, step: int) -> Scores | None:
     if heldout is None or plan is None:
         return None
     key = stream(run.settings.seed, EVALUATION)
-    dataset = PairDataset(heldout, plan, run.prepared.frame, key, run.multiple)
-    examples = run.settings.eval_examples
-    share = run.share_at(block)
-    scores = evaluate(run.objective, dataset, run.collator, run.accelerator, share, examples, run.spelling)
+    dataset = PairDataset(heldout, plan, run.prepared.frame, key, run.multiple or block)
+    examples, share = run.settings.eval_examples, run.share_at(block)
+    scores = evaluate(run.objective, dataset, run.collator, run.accelerator, share, examples, run.layout, run.spelling)
     run.told = f"  held out {scores.mlm_loss:.3f}, {scores.mlm_bits_per_character or math.nan:.3f} bits/character"
     return scores
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from pretrain.layout import Layout
 from pretrain.masks import IGNORED
 from pretrain.model import PretrainingObjective
 
@@ -48,6 +49,6 @@ def _saved(objective: PretrainingObjective, examples: int, block_size: int, voca
         "next_sentence_label": torch.zeros(examples, dtype=torch.long),
     }
     with saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
-        sums = objective(batch)
+        sums = objective(Layout()(batch))
     del sums
     return sum(found.values())

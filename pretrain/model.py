@@ -7,6 +7,8 @@ micro-batches and processes gives the loss of the whole batch.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -56,45 +58,49 @@ class PretrainingObjective(nn.Module):
         self.model = model
 
     def forward(self, batch: Mapping[str, Tensor]) -> Sums:
-        """`input_ids`, `token_type_ids`, `labels` (n, width), `next_sentence_label` (n,); `attention_mask` (n, width)
-        unless nothing is padded.
-
-        A label of -100 stands for nothing to predict: a token that is not masked, an example without a second segment.
-        """
-        outputs = self.model.bert(
-            input_ids=batch["input_ids"],
-            token_type_ids=batch["token_type_ids"],
-            attention_mask=batch.get("attention_mask"),
-        )
-        hidden, pooled = outputs.last_hidden_state, outputs.pooler_output
-        labels = batch["labels"]
-        places = labels != IGNORED
-        wanted = labels[places]
-        scores = self.model.cls.predictions(hidden[places])
+        """A batch as `pretrain.layout.Layout` makes it, padded or packed."""
+        hidden, pooled = self._packed(batch) if "bounds" in batch else self._padded(batch)
+        scores = self.model.cls.predictions(hidden.flatten(0, 1).index_select(0, batch["places"]))
         relation = self.model.cls.seq_relationship(pooled)
-        follows = batch["next_sentence_label"]
+        wanted, follows = batch["wanted"], batch["next_sentence_label"]
         return Sums(
             mlm_loss=cross_entropy(scores.float(), wanted, reduction="sum"),
             nsp_loss=cross_entropy(relation.float(), follows, reduction="sum"),
             mlm_right=(scores.argmax(-1) == wanted).sum(),
             nsp_right=(relation.argmax(-1) == follows).sum(),
-            masked=places.sum(),
+            masked=(wanted != IGNORED).sum(),
             pairs=(follows != IGNORED).sum(),
         )
 
+    def _padded(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """(n, width, hidden) and the pooled (n, hidden)."""
+        outputs = self.model.bert(
+            input_ids=batch["input_ids"],
+            token_type_ids=batch["token_type_ids"],
+            attention_mask=batch.get("attention_mask"),
+        )
+        return outputs.last_hidden_state, outputs.pooler_output
 
-def to_device(batch: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """A batch as `PretrainingObjective` takes it, on its device; a mask of ones is left out.
+    def _packed(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """(1, tokens, hidden) and the pooled (n, hidden): the library pools the first token of a row, and here are as
+        many as there are sequences."""
+        bounds = batch["bounds"]
+        named = {name: batch[name] for name in ("input_ids", "token_type_ids", "position_ids", "slots", "grid")}
+        bert = self.model.bert
+        hidden = bert(**named, bounds=bounds).last_hidden_state
+        assert bert.pooler is not None
+        return hidden, bert.pooler(hidden[0].index_select(0, bounds[:-1])[:, None])
 
-    Given one, the library looks whether it is all ones, on the device, and waits for the answer; compiled, it does not
-    look, and attention takes a slower way.
+
+def compile_in_place(objective: PretrainingObjective) -> None:
+    """Have torch compile the objective when it is first called; modules and weights keep their names.
+
+    Raises InputError if there is no compiler for C++, without which torch compiles nothing.
     """
-    full = bool(batch["attention_mask"].all())
-    return {
-        name: tensor.to(device, non_blocking=True)
-        for name, tensor in batch.items()
-        if not (full and name == "attention_mask")
-    }
+    names = (os.environ.get("CXX"), "c++", "g++", "clang++")
+    if not any(name and shutil.which(name) for name in names):
+        raise InputError("--compile needs a compiler for C++ (Debian: apt install g++): install one or leave it out")
+    objective.compile()
 
 
 def bert_config(settings: ModelSettings, vocab_size: int, block_size: int) -> BertConfig:

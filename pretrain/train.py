@@ -27,13 +27,15 @@ from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pipeline.recipe import Recipe, as_table
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
+from pretrain.attention import take_unpadded
 from pretrain.checkpoint import MODEL, best_checkpoint, latest_checkpoint
 from pretrain.curves import SVG, draw_curves
 from pretrain.dataset import Share, pinned
+from pretrain.layout import Layout
 from pretrain.loop import Outcome, Run, fit
 from pretrain.masking import PairMaskingCollator
 from pretrain.metrics import METRICS, read_metrics
-from pretrain.model import PretrainingObjective, bert_config
+from pretrain.model import PretrainingObjective, bert_config, compile_in_place
 from pretrain.optim import check_optimizer
 from pretrain.prepared import EXAMPLES, Prepared, open_prepared
 from pretrain.rundir import PRETRAIN, alone_in, claim
@@ -69,11 +71,13 @@ def main(argv: list[str] | None) -> None:
     parser.add_argument(
         "--pad-to-multiple-of",
         type=positive,
-        default=1,
         metavar="N",
-        help="pad batches on to a multiple of N tokens; the block's size gives them all one width, as a compiled model "
-        "wants it (default: pad to the longest)",
+        help="pad batches on to a multiple of N tokens (default: to the longest example; with --compile to the block)",
     )
+    parser.add_argument(
+        "--unpadded", action="store_true", help="give the model the tokens alone, of all examples in one row"
+    )
+    parser.add_argument("--compile", action="store_true", help="compile the model (torch.compile)")
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     folder = artifact_folder(arguments, PRETRAIN.stage, recipe)
@@ -101,12 +105,11 @@ def pretrain(
         {"examples": prepared.manifest.content, **start_inputs(settings, folder)},
     )
     schedule = prepared.schedule(settings)
+    # 0: each phase to its own block, which a compiled model wants.
+    multiple = arguments.pad_to_multiple_of or (0 if arguments.compile else 1)
     for phase in schedule.phases:
-        if phase.block_size % arguments.pad_to_multiple_of:
-            raise InputError(
-                f"--pad-to-multiple-of {arguments.pad_to_multiple_of} does not divide the block of "
-                f"{phase.block_size} tokens"
-            )
+        if multiple and phase.block_size % multiple:
+            raise InputError(f"--pad-to-multiple-of {multiple} does not divide the block of {phase.block_size} tokens")
     config = bert_config(shape, prepared.vocab_size, schedule.longest_block)
     share = _share(schedule, accelerator, arguments)
     collator = _collator(prepared, settings)
@@ -119,8 +122,9 @@ def pretrain(
     model = starting_model(config, settings, prepared, folder, resumed=bool(checkpoint), tell=tell)
     if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
-    objective, multiple = PretrainingObjective(model), arguments.pad_to_multiple_of
-    run = Run(folder, prepared, objective, settings, schedule, collator, accelerator, share, shape, multiple)
+    objective = PretrainingObjective(model)
+    layout = _layout(objective, arguments, accelerator)
+    run = Run(folder, prepared, objective, settings, schedule, collator, accelerator, share, shape, multiple, layout)
     try:
         outcome = fit(run, checkpoint)
     except torch.OutOfMemoryError:
@@ -163,6 +167,17 @@ def _collator(prepared: Prepared, settings: TrainSettings) -> PairMaskingCollato
         fixed=settings.fixed_mask_count,
         empty=pinned,
     )
+
+
+def _layout(objective: PretrainingObjective, arguments: argparse.Namespace, accelerator: Accelerator) -> Layout:
+    """How the model runs: what is asked for is done to it in place, its weights keep their names."""
+    if arguments.unpadded:
+        way = take_unpadded(objective.model, accelerator.device, half=accelerator.mixed_precision == "bf16")
+        if accelerator.is_main_process:
+            say(f"pretrain: batches without padding, attention {way}")
+    if arguments.compile:
+        compile_in_place(objective)
+    return Layout(arguments.unpadded, arguments.compile, pinned)
 
 
 def _finish(run: Run, key: Key, outcome: Outcome) -> None:

@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 from pipeline.recipe import load_recipe
 from pretrain.budget import main
 from pretrain.flops import Work, needed_flops, peak_flops
+from pretrain.layout import Layout
 from pretrain.masks import IGNORED
 from pretrain.memory import saved_bytes
 from pretrain.model import PretrainingObjective, bert_config, new_model
@@ -42,7 +43,7 @@ def test_against_what_torch_counts(shape, examples: int, tokens: int, masked: in
     }
     # Attention as plain matrix products: the fused one of a CPU is not counted.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        sums = objective(batch)
+        sums = objective(Layout()(batch))
         (sums.mlm_loss + sums.nsp_loss).backward()
     work = Work(examples, examples * tokens, examples * tokens**2, examples * masked)
     assert needed_flops(shape, 500, work) == pytest.approx(counter.get_total_flops(), rel=0.02)

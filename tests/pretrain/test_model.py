@@ -1,14 +1,16 @@
 """Our losses are stock BertForPreTraining's, and the schedule is what it says."""
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 import torch
 from transformers import BertForPreTraining
 
 from pipeline.errors import InputError
+from pretrain.layout import Layout
 from pretrain.masks import IGNORED
-from pretrain.model import PretrainingObjective, bert_config, new_model, to_device
+from pretrain.model import PretrainingObjective, bert_config, compile_in_place, new_model
 from pretrain.optim import learning_rate, make_optimizer
 from pretrain.pace import Point
 from pretrain.settings import ModelSettings, TrainSettings
@@ -81,23 +83,31 @@ def batch() -> dict[str, torch.Tensor]:
     }
 
 
-def beside_stock(model: BertForPreTraining, batch, ours):
-    """The stock model's output and our sums, whose mean losses and gradients are the same."""
+def beside_stock(
+    model: BertForPreTraining, batch: dict[str, torch.Tensor], layout: Layout, take: Callable[[], str] = str, **compiled
+):
+    """The stock model's output and our sums, whose mean losses and gradients are the same; `take` makes the model take
+    what the layout gives."""
     stock = model(**batch)
     stock.loss.backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
-    sums = PretrainingObjective(model)(ours)
+    take()
+    objective = PretrainingObjective(model)
+    if compiled:
+        objective.compile(fullgraph=True, **compiled)
+    sums = objective(layout.to_device(layout(batch), torch.device("cpu")))
     loss = sums.mlm_loss / sums.masked + sums.nsp_loss / sums.pairs
     loss.backward()
     torch.testing.assert_close(loss, stock.loss, rtol=1e-5, atol=1e-6)
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(parameter.grad, expected[name], rtol=1e-4, atol=1e-6, msg=name)
+    assert [name for name, _ in objective.model.named_parameters()] == list(expected)
     return stock, sums
 
 
 def test_losses_and_gradients_are_the_stock_ones(model: BertForPreTraining, batch) -> None:
-    stock, sums = beside_stock(model, batch, batch)
+    stock, sums = beside_stock(model, batch, Layout())
     right = stock.prediction_logits.argmax(-1) == batch["labels"]
     assert int(sums.mlm_right) == int(right.sum())
     assert int(sums.nsp_right) == int((stock.seq_relationship_logits.argmax(-1) == batch["next_sentence_label"]).sum())
@@ -105,28 +115,38 @@ def test_losses_and_gradients_are_the_stock_ones(model: BertForPreTraining, batc
 
 
 def test_parts_of_a_batch_add_up_to_the_whole(model: BertForPreTraining, batch) -> None:
-    objective = PretrainingObjective(model).eval()
+    objective, layout = PretrainingObjective(model).eval(), Layout()
     parts = [{name: tensor[part] for name, tensor in batch.items()} for part in (slice(0, 2), slice(2, 6))]
-    together = sum(objective(part).stacked() for part in parts)
-    torch.testing.assert_close(together, objective(batch).stacked(), rtol=1e-5, atol=1e-5)
+    together = sum(objective(layout(part)).stacked() for part in parts)
+    torch.testing.assert_close(together, objective(layout(batch)).stacked(), rtol=1e-5, atol=1e-5)
 
 
 def test_a_mask_of_ones_is_left_out(model: BertForPreTraining, batch) -> None:
     """Where nothing is padded the losses and gradients are the stock ones, which get the mask."""
-    cpu = torch.device("cpu")
-    assert "attention_mask" in to_device(batch, cpu), "some of it is padded"
+    assert "attention_mask" in Layout()(batch), "some of it is padded"
     batch["attention_mask"] = torch.ones_like(batch["attention_mask"])
-    sent = to_device(batch, cpu)
-    assert set(batch) - set(sent) == {"attention_mask"} and "attention_mask" in batch
-    beside_stock(model, batch, sent)
+    assert "attention_mask" not in Layout()(batch) and "attention_mask" in batch
+    beside_stock(model, batch, Layout())
 
 
 def test_a_batch_with_nothing_masked(model: BertForPreTraining, batch) -> None:
     batch["labels"] = torch.full_like(batch["labels"], IGNORED)
-    sums = PretrainingObjective(model)(batch)
+    sums = PretrainingObjective(model)(Layout()(batch))
     (sums.mlm_loss + sums.nsp_loss).backward()
     assert float(sums.mlm_loss) == 0 and int(sums.masked) == 0
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_compiled_it_is_one_graph(model: BertForPreTraining, batch, backend: str) -> None:
+    beside_stock(model, batch, Layout(compiled=True), backend=backend)
+
+
+def test_without_a_compiler(model: BertForPreTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(InputError, match=r"--compile needs a compiler for C\+\+"):
+        compile_in_place(PretrainingObjective(model))
 
 
 def test_weights_depend_on_the_seed_alone() -> None:
