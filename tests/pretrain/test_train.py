@@ -316,7 +316,7 @@ def test_a_folder_that_is_no_run_is_left_alone(sample_examples: Path, tmp_path: 
 
 
 def test_a_batch_larger_than_the_corpus_is_told(sample_examples: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gives \d+ examples an epoch, fewer than train\.batch_size 100000"):
+    with pytest.raises(InputError, match=r"gives \d+ examples of 32 tokens an epoch, fewer than a batch of 100000"):
         main(arguments(sample_examples, tmp_path, changes=("train.batch_size=100000",)))
 
 

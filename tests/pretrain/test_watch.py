@@ -33,8 +33,8 @@ LONG = ("train.max_steps=60", "train.batch_size=32", "train.eval_every=20", "tra
 def rate_after(step: int, later: float):
     """The recipe's learning rate up to a step, then another."""
 
-    def rate(now: int, *rest) -> float:
-        return learning_rate(now, *rest) if now < step else later
+    def rate(point, *rest) -> float:
+        return learning_rate(point, *rest) if point.done < step else later
 
     return rate
 
@@ -121,7 +121,9 @@ def test_a_loss_that_runs_away(
 
 def test_the_named_checkpoint_loads(sample_examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint that was saved when the loss had begun to rise is not the one."""
-    monkeypatch.setattr(loop, "learning_rate", lambda step, *rest: 1e-3 if step < 30 else 0.1 * 1.1 ** (step - 30))
+    monkeypatch.setattr(
+        loop, "learning_rate", lambda point, *rest: 1e-3 if point.done < 30 else 0.1 * 1.1 ** (point.done - 30)
+    )
     changes = (*LONG, "train.save_every=2", "train.max_loss_rise=6", "train.keep_checkpoints=50")
     with pytest.raises(InputError, match="ran away") as stopped:
         main(arguments(sample_examples, tmp_path, changes=changes))
