@@ -252,7 +252,8 @@ def _held_out(run: Run) -> Scores | None:
     scores = evaluate(
         run.objective, dataset, run.collator, run.accelerator, run.share, run.settings.eval_examples, run.spelling
     )
-    run.told = f"  held out {scores.mlm_loss:.3f}, {scores.mlm_bits_per_character or math.nan:.3f} bits/character"
+    bits = scores.mlm_bits_per_character
+    run.told = f"  held out {scores.mlm_loss:.3f}" + (f", {bits:.3f} bits/character" if bits is not None else "")
     return scores
 
 
