@@ -300,7 +300,8 @@ def _held_out(run: Run, step: int) -> Scores | None:
     dataset = PairDataset(heldout, plan, run.prepared.frame, key, run.multiple or block)
     examples, share = run.settings.eval_examples, run.share_at(block)
     scores = evaluate(run.objective, dataset, run.collator, run.accelerator, share, examples, run.layout, run.spelling)
-    run.told = f"  held out {scores.mlm_loss:.3f}, {scores.mlm_bits_per_character or math.nan:.3f} bits/character"
+    bits = scores.mlm_bits_per_character
+    run.told = f"  held out {scores.mlm_loss:.3f}" + (f", {bits:.3f} bits/character" if bits is not None else "")
     return scores
 
 

@@ -51,6 +51,8 @@ _MEASURES = {
     "nsp_loss": ".3f",
     "nsp_accuracy": ".1%",
 }
+#: Share of [UNK] among masked tokens from which it is told.
+_MANY_UNKNOWN = 0.001
 
 
 def main(argv: list[str] | None) -> None:
@@ -221,6 +223,9 @@ def _finish(run: Run, key: Key, outcome: Outcome) -> None:
     if rows:
         table(f"pretrain -> {run.folder}", columns, rows)
     say(f"  {outcome.tokens_per_second:,.0f} tokens/s; losses drawn in {plot} and {SVG}")
+    unknown = (outcome.held_out.mlm_unknown_share if outcome.held_out else None) or 0.0
+    if unknown >= _MANY_UNKNOWN:
+        say(f"  {unknown:.2%} of the masked tokens are [UNK]: what they hide is not in the bits per character")
 
 
 def _best(run: Run) -> dict[str, Any]:

@@ -212,6 +212,6 @@ class Watch:
         try:
             draw_curves(self.folder)
             write_atomic(path, f"{told}\n\n{step_text(self.prepared, settings, step)}")
-        except (OSError, InputError) as error:
+        except Exception as error:  # the other processes wait for the word
             told += f" (but {path} could not be written: {error})"
         return told
