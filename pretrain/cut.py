@@ -5,8 +5,9 @@ Layers are kept evenly over the depth, the first and the last always: 6 of 12 ar
 heads stay whole, and each layer keeps its own heads and neurons. What is kept is what is read with most weight, by the
 norm of the weights (structured pruning by magnitude, as Li et al. 2017 for filters), times the size of what is read.
 
-No data is looked at, so a narrow cut costs much: layer norms measure what is left, not what there was, and the loss
-begins far above the source's, though below that of random weights. Fewer layers cost less.
+No data is looked at, so a narrow cut costs much: layer norms measure what is left, not what there was. Of a small model
+(2 layers of 128, held-out MLM loss 6.0; random weights 9.0) half the layers begin at 6.1, half the neurons at 6.0, half
+the width at 7.4, where the choice of dimensions is worth 0.03 to 0.18 nats over others after 60 steps.
 """
 
 from __future__ import annotations

@@ -318,6 +318,16 @@ def test_heads_and_neurons_that_say_nothing_go(tmp_path: Path) -> None:
     same(begun(saved(big, tmp_path), config()).model, small, rtol=1e-4, atol=1e-4)
 
 
+def test_dimensions_that_layer_norms_make_small_go_first(tmp_path: Path) -> None:
+    source = lively(BertForPreTraining(config()))
+    with torch.no_grad():
+        for name, parameter in source.named_parameters():
+            if "LayerNorm" in name:
+                parameter[1::2] *= 1e-3
+    kept = begun(saved(source, tmp_path), config(hidden_size=8, num_attention_heads=2)).model
+    assert torch.equal(kept.bert.embeddings.LayerNorm.weight, source.bert.embeddings.LayerNorm.weight[::2])
+
+
 def test_neurons_alone(tmp_path: Path) -> None:
     source = lively(BertForPreTraining(config()))
     with torch.no_grad():
