@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipeline.console import warn
 from pipeline.files import flush, hash_file, write_atomic
+from pretrain.sharded import gather, scatter, settle
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -44,18 +45,26 @@ def save_checkpoint(
     keep: int,
     seconds: float = 0.0,
     tokens: int = 0,
+    *,
+    writes: bool = True,
 ) -> Checkpoint:
     """Write the checkpoint of `step` (steps done) under `root`, then delete all but the last `keep`.
 
-    A crash or a full disk in between leaves those before as they were.
+    A crash or a full disk in between leaves those before as they were. Every process of a run calls it: parameters may
+    be in parts; the one that `writes` writes.
     """
     final = root / f"step-{step:08}"
+    settle(model)
+    weights = gather(dict(model.named_parameters()), keep=writes)
+    moments = gather(_optimizer_tensors(model, optimizer), keep=writes)
+    if not writes:
+        return Checkpoint(final, step, seconds, tokens)
     draft = root / f".step-{step:08}.building"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
-        save_model(model, str(draft / MODEL))
-        save_file(_optimizer_tensors(model, optimizer), draft / OPTIMIZER)
+        save_file(weights, draft / MODEL, metadata={"format": "pt"})
+        save_file(moments, draft / OPTIMIZER)
         hashes = {name: hash_file(draft / name) for name in (MODEL, OPTIMIZER)}
         for name in (MODEL, OPTIMIZER):
             flush(draft / name)
@@ -86,16 +95,25 @@ def latest_checkpoint(root: Path) -> Checkpoint | None:
     return None
 
 
+@torch.no_grad()
 def load_checkpoint(
-    checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+    checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, *, reads: bool = True
 ) -> None:
-    """Put a checkpoint's weights and optimiser state into `model` and `optimizer`."""
-    load_model(model, checkpoint.folder / MODEL, strict=True)
-    tensors = load_file(checkpoint.folder / OPTIMIZER, device=str(device))
-    for name, parameter in model.named_parameters():
+    """Put a checkpoint's weights and optimiser state into `model` and `optimizer`.
+
+    Every process of a run calls it; the main one `reads` and hands on, so that the others need no files.
+    """
+    weights = load_file(checkpoint.folder / MODEL) if reads else {}
+    moments = load_file(checkpoint.folder / OPTIMIZER) if reads else {}
+    parameters = dict(model.named_parameters())
+    if reads and (wrong := weights.keys() ^ parameters.keys()):
+        raise RuntimeError(f"{checkpoint.folder / MODEL} is of another model: {', '.join(sorted(wrong))}")
+    for name, parameter in parameters.items():
+        parameter.copy_(scatter(weights.get(name), parameter))
+        device = parameter.device if _on_device(optimizer) else "cpu"
         optimizer.state[parameter] = {
-            "step": torch.tensor(float(checkpoint.step), device=device if _on_device(optimizer) else "cpu"),
-            **{moment: tensors[f"{moment}.{name}"] for moment in _MOMENTS},
+            "step": torch.tensor(float(checkpoint.step), device=device),
+            **{moment: scatter(moments.get(f"{moment}.{name}"), parameter) for moment in _MOMENTS},
         }
 
 
@@ -106,7 +124,7 @@ def _on_device(optimizer: torch.optim.Optimizer) -> bool:
 
 def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     return {
-        f"{moment}.{name}": optimizer.state[parameter][moment].contiguous()
+        f"{moment}.{name}": optimizer.state[parameter][moment]
         for name, parameter in model.named_parameters()
         if parameter in optimizer.state
         for moment in _MOMENTS

@@ -45,13 +45,17 @@ def evaluate(
     examples: int,
 ) -> Scores:
     """Scores on the first `examples` of `dataset`, spread over the processes; dropout is off."""
-    rows = range(min(examples, len(dataset)))[share.rank :: share.processes]
+    everything = range(min(examples, len(dataset)))
+    rows = everything[share.rank :: share.processes]
     sums = zeros(accelerator.device)
     was_training = objective.training
     objective.eval()
-    for begin in range(0, len(rows), share.micro_batch):
-        batch = collator.torch_call(dataset.__getitems__(rows[begin : begin + share.micro_batch]))
+    for begin in range(0, len(everything[:: share.processes]), share.micro_batch):
+        part = rows[begin : begin + share.micro_batch]
+        # A process without a row left takes part all the same: of sharded parameters the others need its share.
+        batch = collator.torch_call(dataset.__getitems__(part or everything[:1]))
         with accelerator.autocast():
-            sums += objective(to_device(batch, accelerator.device)).stacked()
+            found = objective(to_device(batch, accelerator.device)).stacked()
+        sums += found if part else 0.0
     objective.train(was_training)
     return Scores.from_sums(accelerator.reduce(sums, "sum"))

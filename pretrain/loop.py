@@ -34,6 +34,7 @@ from pretrain.optim import learning_rate, make_optimizer, set_learning_rate
 from pretrain.prepared import Prepared
 from pretrain.schedule import Schedule, mask_key
 from pretrain.settings import ModelSettings, TrainSettings
+from pretrain.sharded import whole
 from pretrain.signals import asked_to_leave
 
 #: Steps between two records in metrics.jsonl and two looks at the loss; each look waits for the device.
@@ -85,10 +86,11 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     optimizer = make_optimizer(run.objective, settings, fused=accelerator.device.type == "cuda")
     run.objective.to(accelerator.device)
     done = checkpoint.step if checkpoint else 0
-    if checkpoint:
-        load_checkpoint(checkpoint, run.objective.model, optimizer, accelerator.device)
     model, wrapped = accelerator.prepare(run.objective, optimizer)
     main = accelerator.is_main_process
+    if checkpoint:
+        # Only now: parameters may have been cut into parts.
+        load_checkpoint(checkpoint, run.objective.model, optimizer, reads=main)
     last: Scores | None = None
     totals = zeros(accelerator.device)
     before, all_tokens = (checkpoint.seconds, checkpoint.tokens) if checkpoint else (0.0, 0)
@@ -107,7 +109,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             rate = learning_rate(step, run.schedule.steps, settings)
             set_learning_rate(wrapped, rate)
             totals += _gradients(model, batches, run)
-            norm = accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm or math.inf)
+            norm = whole(accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm or math.inf))
             wrapped.step()
             wrapped.zero_grad(set_to_none=True)
             done = step + 1
@@ -126,11 +128,9 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
                 last = _held_out(run)
                 log.write({"step": done, **(last.as_dict("held_out_") if last else {})})
                 run.begin_record()
-            if saves and main:
-                spent = before + time.monotonic() - began
-                save_checkpoint(
-                    run.checkpoints, done, run.objective.model, optimizer, settings.keep_checkpoints, spent, all_tokens
-                )
+            if saves:
+                spent, keep, trained = before + time.monotonic() - began, settings.keep_checkpoints, run.objective.model
+                save_checkpoint(run.checkpoints, done, trained, optimizer, keep, spent, all_tokens, writes=main)
             if leaves:
                 accelerator.wait_for_everyone()
                 raise LeftEarly(f"asked to leave: saved after step {done:,}; the same command goes on from there")

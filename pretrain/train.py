@@ -14,11 +14,9 @@ import argparse
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 from transformers import AutoTokenizer
 
 from pipeline.artifact import Key, peak_memory_mb, seal, still_there
@@ -37,6 +35,8 @@ from pretrain.prepared import EXAMPLES, Prepared, open_prepared
 from pretrain.rundir import PRETRAIN, alone_in, claim
 from pretrain.schedule import Schedule
 from pretrain.settings import ModelSettings, TrainSettings
+from pretrain.sharded import asked_for_shards, sharding_plugin
+from pretrain.together import on_all, on_main, same_on_all
 
 #: What is measured on held-out text, and how it is told.
 _MEASURES = {"mlm_loss": ".3f", "mlm_accuracy": ".1%", "nsp_loss": ".3f", "nsp_accuracy": ".1%"}
@@ -68,8 +68,9 @@ def main(argv: list[str] | None) -> None:
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     folder = artifact_folder(arguments, PRETRAIN.stage, recipe)
-    prepared = open_prepared(arguments.from_examples or artifact_folder(arguments, EXAMPLES.stage, recipe))
     accelerator = _accelerator(arguments)
+    examples = arguments.from_examples or artifact_folder(arguments, EXAMPLES.stage, recipe)
+    prepared = on_all(accelerator, lambda: open_prepared(examples))
     with ExitStack() as stack:
         pretrain(recipe, prepared, folder, accelerator, arguments, stack)
     accelerator.end_training()
@@ -96,12 +97,13 @@ def pretrain(
     schedule = Schedule.plan(settings, len(prepared.plan(0)))
     share = _share(settings, accelerator, arguments)
     collator = _collator(prepared, settings)
-    if _claimed(folder, key, accelerator, stack):
+    same_on_all(key.made_from, f"a recipe or examples ({prepared.folder})")
+    if on_main(accelerator, lambda: _claimed(folder, key, stack)):
         if accelerator.is_main_process:
             say(f"pretrain: {folder} is finished")
         return
     model = new_model(config, settings.seed)
-    checkpoint = latest_checkpoint(folder / "checkpoints")
+    checkpoint = on_main(accelerator, lambda: latest_checkpoint(folder / "checkpoints"))
     if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
     objective, multiple = PretrainingObjective(model), arguments.pad_to_multiple_of
@@ -118,22 +120,10 @@ def pretrain(
         _finish(run, key, outcome)
 
 
-def _claimed(folder: Path, key: Key, accelerator: Accelerator, stack: ExitStack) -> bool:
-    """Whether the run is finished already; if not, the main process holds its folder until `stack` ends.
-
-    What the main process finds, all hear: a refusal is raised on every process.
-    """
-    found: list[Any] = [False, None]
-    if accelerator.is_main_process:
-        try:
-            stack.enter_context(alone_in(folder))
-            found[0] = claim(folder, key)
-        except InputError as error:
-            found[1] = str(error)
-    broadcast_object_list(found)
-    if found[1] is not None:
-        raise InputError(found[1])
-    return bool(found[0])
+def _claimed(folder: Path, key: Key, stack: ExitStack) -> bool:
+    """Whether the run is finished already; if not, this process holds its folder until `stack` ends."""
+    stack.enter_context(alone_in(folder))
+    return claim(folder, key)
 
 
 def _collator(prepared: Prepared, settings: TrainSettings) -> PairMaskingCollator:
@@ -201,6 +191,13 @@ def _share(settings: TrainSettings, accelerator: Accelerator, arguments: argpars
     processes = accelerator.num_processes
     if settings.batch_size < processes:
         raise InputError(f"train.batch_size {settings.batch_size} is less than the {processes} processes")
+    if accelerator.is_fsdp2:
+        if settings.batch_size % processes:
+            raise InputError(
+                f"train.batch_size {settings.batch_size} is no multiple of the {processes} processes, as FSDP needs it"
+            )
+        if settings.optimizer == "muon":
+            raise InputError("Muon needs whole matrices, FSDP cuts them: train.optimizer=adamw, or launch without FSDP")
     largest = -(-settings.batch_size // processes)
     return Share(accelerator.process_index, processes, arguments.micro_batch or largest, arguments.workers)
 
@@ -212,7 +209,10 @@ def _accelerator(arguments: argparse.Namespace) -> Accelerator:
     precision = arguments.precision
     if precision == "auto":
         precision = "bf16" if not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
-    accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
+    shards = asked_for_shards()
+    accelerator = Accelerator(mixed_precision=precision, cpu=cpu, fsdp_plugin=sharding_plugin() if shards else None)
+    if shards and not accelerator.is_fsdp2:
+        raise InputError("FSDP needs accelerators, and accelerate sees none: launch it without (make: no LAUNCH=fsdp)")
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     if accelerator.num_processes != launched:
         raise InputError(

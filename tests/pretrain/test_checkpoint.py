@@ -13,8 +13,6 @@ from pretrain.model import bert_config, new_model
 from pretrain.optim import make_optimizer
 from tests.pretrain.test_model import SHAPE, TRAIN
 
-CPU = torch.device("cpu")
-
 
 def trained(seed: int = 0, steps: int = 3):
     """A model and optimiser after a few steps on noise."""
@@ -38,7 +36,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     other, fresh = trained(seed=1, steps=0)
     found = latest_checkpoint(tmp_path)
     assert found is not None and found.step == 3
-    load_checkpoint(found, other, fresh, CPU)
+    load_checkpoint(found, other, fresh)
     take_step(model, optimizer, 9)
     take_step(other, fresh, 9)
     for (name, a), b in zip(model.named_parameters(), other.parameters(), strict=True):
