@@ -116,8 +116,7 @@ def pretrain(
             f"{prepared.settings.block_size} tokens at once: --micro-batch {max(1, share.micro_batch // 2)} "
             '(make: RUN="--micro-batch ...") leaves what is learned as it is'
         ) from None
-    if accelerator.is_main_process:
-        _finish(run, key, outcome)
+    on_main(accelerator, lambda: _finish(run, key, outcome))
 
 
 def _claimed(folder: Path, key: Key, stack: ExitStack) -> bool:

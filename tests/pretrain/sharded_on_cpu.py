@@ -1,11 +1,18 @@
 """`pretrain.train` with FSDP on CPUs, where accelerate would quietly leave it out.
 
 accelerate's own FSDP 2 code works there too, over gloo; only the state that it keeps has to say so. Everything else,
-the config file that ships included, is what runs on accelerators.
+the config file that ships included, is what runs on accelerators. It looks on the way that parameters, gradients and
+moments are parts, that layers are gathered one by one, and that gradients are added up over processes once a step.
 """
+
+import os
+import sys
 
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
+from torch import distributed
+from torch.distributed.fsdp import FSDPModule
+from torch.distributed.tensor import DTensor
 
 from pipeline.stage import run_stage
 from pretrain import train
@@ -18,7 +25,37 @@ class OnCpu(Accelerator):
         self.state.distributed_type = DistributedType.FSDP
         self.state.fsdp_plugin = fsdp_plugin
 
+    def prepare(self, model, optimizer):
+        prepared = super().prepare(model, optimizer)
+        units = [type(module).__name__ for module in model.modules() if isinstance(module, FSDPModule)]
+        assert sorted(units) == ["FSDPBertLayer"] * 2 + ["FSDPPretrainingObjective"], units
+        assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(model.parameters()))
+        return prepared
+
+    def clip_grad_norm_(self, parameters, *rest):
+        parameters = list(parameters)
+        for parameter in parameters:
+            for tensor in (parameter, parameter.grad):
+                assert isinstance(tensor, DTensor) and tensor.to_local().numel() < tensor.numel()
+        seen["steps"] += 1
+        return super().clip_grad_norm_(parameters, *rest)
+
+
+seen = {"steps": 0, "reduced": 0}
+
+
+def counted(*arguments, _reduce=distributed.reduce_scatter_tensor, **flags):
+    seen["reduced"] += 1
+    return _reduce(*arguments, **flags)
+
 
 if __name__ == "__main__":
     train.Accelerator = OnCpu
-    run_stage(train.main)
+    distributed.reduce_scatter_tensor = counted
+    try:
+        run_stage(train.main)
+    finally:
+        if os.environ["RANK"] == "0":
+            # Two layers and what is around them.
+            assert seen["reduced"] in (0, 3 * seen["steps"]), seen
+            print(f"looked at {seen['steps']} steps in parts, {seen['reduced']} sums", file=sys.stderr)
