@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from pipeline.console import warn
 from pipeline.files import flush, hash_file, write_atomic
-from pretrain.sharded import gather, scatter, settle
+from pretrain.sharded import gather, scatter
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -54,7 +54,6 @@ def save_checkpoint(
     be in parts; the one that `writes` writes.
     """
     final = root / f"step-{step:08}"
-    settle(model)
     weights = gather(dict(model.named_parameters()), keep=writes)
     moments = gather(_optimizer_tensors(model, optimizer), keep=writes)
     if not writes:
@@ -126,7 +125,6 @@ def _optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> di
     return {
         f"{moment}.{name}": optimizer.state[parameter][moment]
         for name, parameter in model.named_parameters()
-        if parameter in optimizer.state
         for moment in _MOMENTS
     }
 

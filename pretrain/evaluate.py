@@ -11,6 +11,7 @@ from torch import Tensor
 from pretrain.dataset import PairDataset, Share
 from pretrain.masking import PairMaskingCollator
 from pretrain.model import PretrainingObjective, to_device, zeros
+from pretrain.sharded import settle
 
 
 @dataclass(frozen=True)
@@ -58,4 +59,5 @@ def evaluate(
             found = objective(to_device(batch, accelerator.device)).stacked()
         sums += found if part else 0.0
     objective.train(was_training)
+    settle(objective)
     return Scores.from_sums(accelerator.reduce(sums, "sum"))

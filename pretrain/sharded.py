@@ -60,7 +60,10 @@ def gather(tensors: Mapping[str, Tensor], keep: bool) -> dict[str, Tensor]:
 
 
 def settle(model: nn.Module) -> None:
-    """Give back what is gathered for computing: after an evaluation it is, and parameters have to be parts again."""
+    """Make parameters parts again after an evaluation of `model`, the whole of what was prepared.
+
+    A step backwards does it by itself. Until then `parameters()` are others than those that the optimiser knows.
+    """
     for module in model.modules():
         if isinstance(module, FSDPModule):
             module.reshard()
