@@ -8,7 +8,7 @@ moments are parts, that layers are gathered one by one, and that gradients are a
 import os
 import sys
 
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import DistributedType
 from torch import distributed
 from torch.distributed.fsdp import FSDPModule
@@ -24,6 +24,8 @@ class OnCpu(Accelerator):
         assert fsdp_plugin is not None and not self.is_fsdp2, "this stand-in is no longer needed"
         self.state.distributed_type = DistributedType.FSDP
         self.state.fsdp_plugin = fsdp_plugin
+        # As accelerate does: each new look at the state begins with what stands here.
+        PartialState._shared_state["distributed_type"] = DistributedType.FSDP
 
     def prepare(self, model, optimizer):
         prepared = super().prepare(model, optimizer)
@@ -38,6 +40,7 @@ class OnCpu(Accelerator):
             for tensor in (parameter, parameter.grad):
                 assert isinstance(tensor, DTensor) and tensor.to_local().numel() < tensor.numel()
         seen["steps"] += 1
+        assert self.is_fsdp2
         return super().clip_grad_norm_(parameters, *rest)
 
 
@@ -46,14 +49,17 @@ REDUCE = next(name for name in ("reduce_scatter_single", "reduce_scatter_tensor"
 seen = {"steps": 0, "reduced": 0}
 
 
-def counted(*arguments, _reduce=getattr(distributed, REDUCE), **flags):
-    seen["reduced"] += 1
-    return _reduce(*arguments, **flags)
+def counting(reduce):
+    def counted(*arguments, **flags):
+        seen["reduced"] += 1
+        return reduce(*arguments, **flags)
+
+    return counted
 
 
 if __name__ == "__main__":
     train.Accelerator = OnCpu
-    setattr(distributed, REDUCE, counted)
+    setattr(distributed, REDUCE, counting(getattr(distributed, REDUCE)))
     try:
         run_stage(train.main)
     finally:
