@@ -7,6 +7,13 @@ ARTIFACTS ?= artifacts
 PYTHON ?= python3
 VENV ?= .venv
 GPUS ?= 1
+# Several machines: the same command on each, with their number, this one's (from 0), and where the first one listens:
+# NODES=2 NODE=1 MAIN=10.0.0.1:29500. GPUS is those of one machine. Not from the environment: others use these names.
+NODES = 1
+NODE = 0
+MAIN =
+# What is on each GPU: a whole model (ddp), or a part of it (fsdp).
+LAUNCH ?= ddp
 TEXT ?= 이순신은 [MASK] 중기의 무신이다.
 
 # Names that other programs use in the environment count only when they are given to make.
@@ -53,6 +60,14 @@ START_FILES := $(if $(START),$(wildcard $(addprefix $(START)/,config.json tokeni
 CORPUS_FILES := $(wildcard $(shell find $(CORPUS) 2>/dev/null))
 # Files that came, went or were put in another's place, which their times alone do not show.
 CORPUS_STATE := $(shell find $(CORPUS) -type f -exec ls -lin {} + 2>/dev/null | cksum)
+# `accelerate launch` and its flags; one process needs none. Asked to leave, processes have these seconds to save in.
+export TORCH_ELASTIC_SHUTDOWN_TIMEOUT ?= 120
+CONFIG = $(or $(wildcard pretrain/launch/$(LAUNCH).yaml),$(error LAUNCH=$(LAUNCH): it is ddp or fsdp))
+ADDRESS = $(subst :, ,$(or $(MAIN),$(error NODES=$(NODES) needs MAIN=host:port of the first machine)))
+LAUNCHER = $(BIN)/accelerate launch $(if $(filter ddp,$(LAUNCH)),--multi_gpu,--config_file $(CONFIG)) --num_machines $(NODES) \
+	--num_processes $(shell expr $(GPUS) '*' $(NODES)) --mixed_precision no --dynamo_backend no $(if $(filter-out 1,$(NODES)), \
+	--machine_rank $(NODE) --main_process_ip $(firstword $(ADDRESS)) --main_process_port $(or $(word 2,$(ADDRESS)),29500))
+TRAINER = $(if $(filter-out 1-1-ddp,$(GPUS)-$(NODES)-$(LAUNCH)),$(LAUNCHER),$(PY))
 ASKED := $(ARTIFACTS)/.asked/$(NAME)
 ASKED_TEXT := $(ASKED).text
 CODE = $(wildcard $(foreach room,$(1),$(room)/*.py $(room)/*/*.py))
@@ -95,9 +110,12 @@ tokenizer: $(TOKENIZER_DONE) ## learn a vocabulary from the corpus
 
 examples: $(EXAMPLES_DONE) ## tokenise the corpus and plan next-sentence pairs
 
-pretrain: $(ANSWER) ## train, export and probe; goes on where it was interrupted
+# The first machine alone writes a run, and goes on to what comes after it.
+pretrain: $(if $(filter 0,$(NODE)),$(ANSWER),$(PRETRAIN_DONE)) ## train, export and probe; goes on where it was interrupted
+ifeq ($(NODE),0)
 	@echo "pretrain: $(ARTIFACTS)/export/$(NAME) is ready (RECIPE=$(RECIPE) CORPUS=$(CORPUS)$(if $(SET), SET='$(SET)'))"
 	@cat $(ANSWER)
+endif
 
 export: $(EXPORT_DONE) ## write the trained model as a Hugging Face folder
 
@@ -163,7 +181,7 @@ $(EXAMPLES_DONE): $(TOKENIZER_DONE) $(call CODE,pretrain) | $(KERNELS)
 	@touch -c $@
 
 $(PRETRAIN_DONE): $(EXAMPLES_DONE) $(START_FILES) | $(KERNELS)
-	$(if $(filter 1,$(GPUS)),$(PY),$(BIN)/accelerate launch --multi_gpu --num_processes $(GPUS) --num_machines 1 --mixed_precision no --dynamo_backend no) -m pretrain.train $(FLAGS) $(RUN)
+	$(TRAINER) -m pretrain.train $(FLAGS) $(RUN)
 	@touch -c $@
 
 $(EXPORT_DONE): $(PRETRAIN_DONE)

@@ -92,7 +92,7 @@ def positive(text: str) -> int:
 def run_stage(main: Callable[[list[str] | None], None]) -> None:
     """Call a stage's `main` as a program: errors of the user's world become one line and exit code 2.
 
-    Of several processes started by a launcher, which all meet the same error, the first one speaks.
+    Of several processes started by a launcher, which all meet the same error, the first one of each machine speaks.
     """
     try:
         main(None)
@@ -108,7 +108,7 @@ def run_stage(main: Callable[[list[str] | None], None]) -> None:
         told = _in_a_line(error)
         if told is None:
             raise
-    if os.environ.get("RANK", "0") == "0":
+    if os.environ.get("LOCAL_RANK", "0") == "0":
         fail(told)
     sys.exit(2)
 

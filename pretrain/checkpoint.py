@@ -21,11 +21,12 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, load_model, save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pipeline.console import warn
 from pipeline.files import flush, hash_file, write_atomic
+from pretrain.sharded import gather, heard, scatter
 
 #: Folder of a run that holds its checkpoints.
 CHECKPOINTS = "checkpoints"
@@ -65,26 +66,22 @@ class Snapshot:
     optimizer: dict[str, Tensor]
 
 
-def snapshot(model: nn.Module, optimizer: torch.optim.Optimizer) -> Snapshot:
+def snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, *, keep: bool = True) -> Snapshot:
     """Copy all that training goes on to change; takes as much host memory as the checkpoint does on disk, 12 bytes for
-    a parameter that AdamW trains and 8 for one that Muon does."""
-    # Tied weights are written once, under the name that `parameters()` gives them.
-    every = {name for name, _ in model.named_parameters(remove_duplicate=False)}
-    repeated = every - {name for name, _ in model.named_parameters()}
-    return Snapshot(
-        {name: _copy(tensor) for name, tensor in model.state_dict().items() if name not in repeated},
-        {
-            f"{kind}.{name}": _copy(optimizer.state[parameter][kind])
-            for name, parameter in model.named_parameters()
-            if parameter in optimizer.state
-            for kind in _KEPT
-            if kind in optimizer.state[parameter]
-        },
-    )
+    a parameter that AdamW trains and 8 for one that Muon does.
 
-
-def _copy(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+    Every process of a run calls it, since parameters may be in parts; one that does not `keep` it gets nothing.
+    """
+    # Tied weights are there once, under the first of their names.
+    parameters = dict(model.named_parameters())
+    states = {
+        f"{kind}.{name}": optimizer.state[parameter][kind]
+        for name, parameter in parameters.items()
+        if parameter in optimizer.state
+        for kind in _KEPT
+        if kind in optimizer.state[parameter]
+    }
+    return Snapshot(gather(parameters, keep=keep), gather(states, keep=keep))
 
 
 def save_checkpoint(
@@ -161,22 +158,30 @@ def best_checkpoint(root: Path) -> Checkpoint | None:
     return next(_intact((found.folder for found in measured), "the next best one"), None)
 
 
-def load_checkpoint(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Put a checkpoint's weights and optimiser state into `model`, where it is, and `optimizer`."""
-    load_model(model, checkpoint.folder / MODEL, strict=True)
-    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    states: dict[str, dict[str, Tensor]] = {name: {} for name in parameters}
-    for key, tensor in load_file(checkpoint.folder / OPTIMIZER).items():
-        kind, _, name = key.partition(".")
-        # Moved here: safetensors does not know accelerate's name for the CPU of one of several processes, cpu:0.
-        states[name][kind] = tensor.to(parameters[name].device)
-    for name, state in states.items():
+@torch.no_grad()
+def load_checkpoint(
+    checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer, *, reads: bool = True
+) -> None:
+    """Put a checkpoint's weights and optimiser state into `model`, where it is, and `optimizer`.
+
+    Every process of a run calls it; the main one `reads` and hands on, so that the others need no files.
+    """
+    weights = load_file(checkpoint.folder / MODEL) if reads else {}
+    kept = load_file(checkpoint.folder / OPTIMIZER) if reads else {}
+    parameters = dict(model.named_parameters())
+    if reads and (wrong := weights.keys() ^ parameters.keys()):
+        raise RuntimeError(f"{checkpoint.folder / MODEL} is of another model: {', '.join(sorted(wrong))}")
+    there = heard(sorted(kept))
+    for name, parameter in parameters.items():
+        parameter.copy_(scatter(weights.get(name), parameter))
+        names = {kind: f"{kind}.{name}" for kind in _KEPT if f"{kind}.{name}" in there}
+        state = {kind: scatter(kept.get(key), parameter) for kind, key in names.items()}
         if not state:
             raise RuntimeError(f"{checkpoint.folder / OPTIMIZER} holds nothing of {name}")
         if _ADAMW in state:
-            device = parameters[name].device if _on_device(optimizer) else "cpu"
+            device = parameter.device if _on_device(optimizer) else "cpu"
             state["step"] = torch.tensor(float(checkpoint.step), device=device)
-        optimizer.state[parameters[name]] = state
+        optimizer.state[parameter] = state
 
 
 def _on_device(optimizer: torch.optim.Optimizer) -> bool:

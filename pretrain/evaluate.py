@@ -34,6 +34,7 @@ from pretrain.layout import Layout
 from pretrain.masking import PairMaskingCollator
 from pretrain.masks import IGNORED
 from pretrain.model import MASKED, PretrainingObjective, zeros
+from pretrain.sharded import settle
 from tokenizer.entries import WORD_MARK
 from tokenizer.wordpiece import PREFIX, UNK, reserved_entries, vocabulary_of
 
@@ -114,18 +115,23 @@ def evaluate(
     spelling: Spelling,
 ) -> Scores:
     """Scores on the first `examples` of `dataset`, spread over the processes; dropout is off."""
-    rows = range(min(examples, len(dataset)))[share.rank :: share.processes]
+    everything = range(min(examples, len(dataset)))
+    rows = everything[share.rank :: share.processes]
     sums = zeros(accelerator.device)
     counts = torch.zeros(2, dtype=torch.int64)
     was_training = objective.training
     objective.eval()
-    for begin in range(0, len(rows), share.micro_batch):
-        made = collator.torch_call(dataset.__getitems__(rows[begin : begin + share.micro_batch]))
-        counts += spelling.counts(made["labels"])
-        batch = layout(made)
+    for begin in range(0, len(everything[:: share.processes]), share.micro_batch):
+        part = rows[begin : begin + share.micro_batch]
+        # A process without a row left takes part all the same: of sharded parameters the others need its share.
+        made = collator.torch_call(dataset.__getitems__(part or everything[:1]))
         with accelerator.autocast():
-            sums += objective(layout.to_device(batch, accelerator.device)).stacked()
+            found = objective(layout.to_device(layout(made), accelerator.device)).stacked()
+        if part:
+            counts += spelling.counts(made["labels"])
+            sums += found
     objective.train(was_training)
+    settle(objective)
     sums = accelerator.reduce(sums, "sum")
     characters, unknown = accelerator.reduce(counts.to(accelerator.device), "sum").tolist()
     scores, masked = Scores.from_sums(sums), float(sums[MASKED])

@@ -39,6 +39,7 @@ from pretrain.prepared import Prepared
 from pretrain.saver import Saver
 from pretrain.schedule import Schedule, mask_key
 from pretrain.settings import ModelSettings, TrainSettings
+from pretrain.sharded import whole
 from pretrain.signals import asked_to_leave
 from pretrain.watch import Watch
 
@@ -110,10 +111,11 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
     optimizer = make_optimizer(run.objective, settings, fused=accelerator.device.type == "cuda")
     run.objective.to(accelerator.device)
     done = checkpoint.step if checkpoint else 0
-    if checkpoint:
-        load_checkpoint(checkpoint, run.objective.model, optimizer)
     model, wrapped = accelerator.prepare(run.objective, optimizer)
     main = accelerator.is_main_process
+    if checkpoint:
+        # Only now: parameters may have been cut into parts.
+        load_checkpoint(checkpoint, run.objective.model, optimizer, reads=main)
     last: Scores | None = None
     curves = Curves(run.folder if main else None)
     watch = Watch.of(run.folder, run.prepared, settings, accelerator, done)
@@ -140,7 +142,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             rate = learning_rate(pace.at(step), settings, run.schedule.phase_of(step).learning_rate)
             set_learning_rate(wrapped, rate)
             sums = _gradients(model, batches, run)
-            norm = accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm or math.inf)
+            norm = whole(accelerator.clip_grad_norm_(model.parameters(), settings.max_grad_norm or math.inf))
             watch.took(sums, norm)
             wrapped.step()
             wrapped.zero_grad(set_to_none=True)

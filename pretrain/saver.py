@@ -42,11 +42,11 @@ class Saver:
     def save(self, position: Position, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Copy what is to be saved and begin to write it, when the write before has ended.
 
-        To be called by all processes: a model that is spread over them has to be gathered here.
+        Every process calls it: parameters that are in parts are gathered from all.
         """
         self.wait()
+        taken = snapshot(model, optimizer, keep=self._root is not None)
         if self._root is not None:
-            taken = snapshot(model, optimizer)
             self._written = self._writer.submit(save_checkpoint, self._root, position, taken, self._keep, self._beside)
 
     def check(self) -> None:

@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 from transformers import AutoTokenizer
 
 from pipeline.artifact import Key, peak_memory_mb, seal, still_there
@@ -28,7 +27,7 @@ from pipeline.files import hash_file
 from pipeline.recipe import Recipe, as_table
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
 from pretrain.attention import take_unpadded
-from pretrain.checkpoint import MODEL, best_checkpoint, latest_checkpoint
+from pretrain.checkpoint import CHECKPOINTS, MODEL, best_checkpoint, latest_checkpoint
 from pretrain.curves import SVG, draw_curves
 from pretrain.dataset import Share, pinned
 from pretrain.layout import Layout
@@ -41,7 +40,9 @@ from pretrain.prepared import EXAMPLES, Prepared, open_prepared
 from pretrain.rundir import PRETRAIN, alone_in, claim
 from pretrain.schedule import Schedule
 from pretrain.settings import ModelSettings, TrainSettings
+from pretrain.sharded import asked_for_shards, sharding_plugin
 from pretrain.start import start_inputs, start_settings, starting_model
+from pretrain.together import on_all, on_main, same_on_all
 
 #: What is measured on held-out text, and how it is told.
 _MEASURES = {
@@ -83,8 +84,9 @@ def main(argv: list[str] | None) -> None:
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     folder = artifact_folder(arguments, PRETRAIN.stage, recipe)
-    prepared = open_prepared(arguments.from_examples or artifact_folder(arguments, EXAMPLES.stage, recipe))
     accelerator = _accelerator(arguments)
+    examples = arguments.from_examples or artifact_folder(arguments, EXAMPLES.stage, recipe)
+    prepared = on_all(accelerator, lambda: open_prepared(examples))
     with ExitStack() as stack:
         pretrain(recipe, prepared, folder, accelerator, arguments, stack)
     accelerator.end_training()
@@ -104,7 +106,7 @@ def pretrain(
     check_optimizer(settings)
     key = PRETRAIN.key(
         {"model": as_table(shape), "train": {**as_table(settings), **start_settings(settings)}},
-        {"examples": prepared.manifest.content, **start_inputs(settings, folder)},
+        {"examples": prepared.manifest.content, **on_all(accelerator, lambda: start_inputs(settings, folder))},
     )
     schedule = prepared.schedule(settings)
     # 0: each phase to its own block, which a compiled model wants.
@@ -113,15 +115,16 @@ def pretrain(
         if multiple and phase.block_size % multiple:
             raise InputError(f"--pad-to-multiple-of {multiple} does not divide the block of {phase.block_size} tokens")
     config = bert_config(shape, prepared.vocab_size, schedule.longest_block)
-    share = _share(schedule, accelerator, arguments)
+    share = _share(schedule, settings, accelerator, arguments)
     collator = _collator(prepared, settings)
-    if _claimed(folder, key, accelerator, stack):
+    same_on_all(key.made_from, f"a recipe or examples ({prepared.folder})")
+    if on_main(accelerator, lambda: _claimed(folder, key, stack)):
         if accelerator.is_main_process:
             say(f"pretrain: {folder} is finished")
         return
-    checkpoint = latest_checkpoint(folder / "checkpoints")
-    tell = accelerator.is_main_process
-    model = starting_model(config, settings, prepared, folder, resumed=bool(checkpoint), tell=tell)
+    checkpoint = on_main(accelerator, lambda: latest_checkpoint(folder / CHECKPOINTS))
+    resumed, tell = checkpoint is not None, accelerator.is_main_process
+    model = on_all(accelerator, lambda: starting_model(config, settings, prepared, folder, resumed=resumed, tell=tell))
     if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
     objective = PretrainingObjective(model)
@@ -135,26 +138,13 @@ def pretrain(
             f"{schedule.longest_block} tokens at once: --micro-batch {max(1, share.micro_batch // 2)} "
             '(make: RUN="--micro-batch ...") leaves what is learned as it is'
         ) from None
-    if accelerator.is_main_process:
-        _finish(run, key, outcome)
+    on_main(accelerator, lambda: _finish(run, key, outcome))
 
 
-def _claimed(folder: Path, key: Key, accelerator: Accelerator, stack: ExitStack) -> bool:
-    """Whether the run is finished already; if not, the main process holds its folder until `stack` ends.
-
-    What the main process finds, all hear: a refusal is raised on every process.
-    """
-    found: list[Any] = [False, None]
-    if accelerator.is_main_process:
-        try:
-            stack.enter_context(alone_in(folder))
-            found[0] = claim(folder, key)
-        except InputError as error:
-            found[1] = str(error)
-    broadcast_object_list(found)
-    if found[1] is not None:
-        raise InputError(found[1])
-    return bool(found[0])
+def _claimed(folder: Path, key: Key, stack: ExitStack) -> bool:
+    """Whether the run is finished already; if not, this process holds its folder until `stack` ends."""
+    stack.enter_context(alone_in(folder))
+    return claim(folder, key)
 
 
 def _collator(prepared: Prepared, settings: TrainSettings) -> PairMaskingCollator:
@@ -259,17 +249,35 @@ def _announce(folder: Path, parameters: int, schedule: Schedule, done: int, acce
         say(f"pretrain: going on after step {done:,}")
 
 
-def _share(schedule: Schedule, accelerator: Accelerator, arguments: argparse.Namespace) -> Share:
+def _share(
+    schedule: Schedule, settings: TrainSettings, accelerator: Accelerator, arguments: argparse.Namespace
+) -> Share:
     """This process's part, by the phase whose batch has the most tokens."""
     processes = accelerator.num_processes
     least = min(phase.batch_size for phase in schedule.phases)
     if least < processes:
         raise InputError(f"a batch of {least} (train.batch_size) is less than the {processes} processes")
+    if accelerator.is_fsdp2:
+        _check_sharded(schedule, settings, processes)
     largest = max(
         -(-(-(-phase.batch_size // processes) * phase.block_size) // schedule.longest_block)
         for phase in schedule.phases
     )
     return Share(accelerator.process_index, processes, arguments.micro_batch or largest, arguments.workers)
+
+
+def _check_sharded(schedule: Schedule, settings: TrainSettings, processes: int) -> None:
+    """Raise InputError for what FSDP, whose processes hold parts of the parameters, does not do."""
+    for phase in schedule.phases:
+        if phase.batch_size % processes:
+            raise InputError(
+                f"a batch of {phase.batch_size} (train.batch_size) is no multiple of the {processes} processes, "
+                "as FSDP needs it"
+            )
+    if settings.optimizer == "muon":
+        raise InputError("Muon needs whole matrices, FSDP cuts them: train.optimizer=adamw, or launch without FSDP")
+    if settings.grow_positions and len(schedule.phases) > 1:
+        raise InputError("positions are not grown under FSDP: train.grow_positions=false, or launch without FSDP")
 
 
 def _accelerator(arguments: argparse.Namespace) -> Accelerator:
@@ -279,7 +287,10 @@ def _accelerator(arguments: argparse.Namespace) -> Accelerator:
     precision = arguments.precision
     if precision == "auto":
         precision = "bf16" if not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
-    accelerator = Accelerator(mixed_precision=precision, cpu=cpu)
+    shards = asked_for_shards()
+    accelerator = Accelerator(mixed_precision=precision, cpu=cpu, fsdp_plugin=sharding_plugin() if shards else None)
+    if shards and not accelerator.is_fsdp2:
+        raise InputError("FSDP needs accelerators, and accelerate sees none: launch it without (make: no LAUNCH=fsdp)")
     launched = int(os.environ.get("WORLD_SIZE", "1"))
     if accelerator.num_processes != launched:
         raise InputError(

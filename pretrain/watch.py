@@ -32,6 +32,7 @@ from pretrain.metrics import METRICS, Record, read_metrics
 from pretrain.model import MASKED
 from pretrain.prepared import Prepared
 from pretrain.settings import TrainSettings
+from pretrain.sharded import whole
 from pretrain.show import step_text
 
 #: What a loss is a mean over, at least.
@@ -162,7 +163,7 @@ class Watch:
         """
         sums = torch.stack(self.sums)
         norms = torch.stack([norm.to(sums) for norm in self.norms]).tolist()
-        size = nn.utils.get_total_norm([parameter.detach() for parameter in model.parameters()])
+        size = whole(nn.utils.get_total_norm([parameter.detach() for parameter in model.parameters()]))
         broken = (~torch.isfinite(size)).to(sums).reshape(1)
         found = self.accelerator.reduce(torch.cat([sums.flatten(), broken]), "sum").cpu()
         self.sums, self.norms = [], []
