@@ -119,6 +119,20 @@ def test_the_kernel_gets_what_it_takes(batch, sides: list[torch.Tensor], monkeyp
         attend_varlen(torch.nn.Module(), *sides, None, dropout=0.1, **packed(batch))
 
 
+@pytest.mark.skipif(attention.varlen_attn is None, reason="torch has no kernel for sequences of different lengths")
+def test_torch_has_the_kernel_that_is_called(model: BertForPreTraining, batch) -> None:
+    """Forwards and backwards through the real operator, as far as shapes go; compiled, in one graph."""
+    meta = torch.device("meta")
+    model.to(meta).set_attn_implementation(VARLEN)
+    layout = Layout(unpadded=True, compiled=True)
+    objective = PretrainingObjective(model)
+    for _ in range(2):
+        sums = objective(layout.to_device(layout(batch), meta))
+        (sums.mlm_loss + sums.nsp_loss).backward()
+        assert model.bert.encoder.layer[0].attention.self.query.weight.grad.shape == (32, 32)
+        objective.compile(backend="aot_eager", fullgraph=True)
+
+
 def test_dropout_drops(batch, sides: list[torch.Tensor]) -> None:
     still, _ = attend_exact(torch.nn.Module(), *sides, None, **packed(batch))
     drawn = torch.stack(
