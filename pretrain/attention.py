@@ -37,7 +37,7 @@ def take_unpadded(model: BertForPreTraining, device: torch.device, *, half: bool
     """
     dropout = model.config.attention_probs_dropout_prob
     if device.type != "cuda":
-        name, told = EXACT, "sequence by sequence"
+        name, told = EXACT, "by scaled_dot_product_attention"
     elif dropout:
         name, told = EXACT, f"padded, as the kernel without padding has no model.attention_probs_dropout_prob {dropout}"
     elif not half or varlen_attn is None or torch.cuda.get_device_capability(device) < (8, 0):

@@ -26,8 +26,9 @@ _PACKED = {"input_ids": 1, "token_type_ids": 1, "position_ids": 1, "slots": 0, *
 class Layout:
     """Batches as `PretrainingObjective` takes them, from what the masking collator returns.
 
-    Padded, with (n, width) tensors: `input_ids`, `token_type_ids`, and `attention_mask` unless nothing is padded. Given
-    one of ones, the library looks at it on the device and waits; compiled, attention takes a slower way.
+    Padded, with `input_ids`, `token_type_ids` of shape (n, width), and `attention_mask` (n, 1, 1, width), bool, unless
+    nothing is padded: with a mask of ones attention takes a slower way. The library takes a mask of four dimensions as
+    it is; one of two it would look at on the device, and wait.
 
     Or `unpadded`, with the real tokens of all examples in one row: `input_ids`, `token_type_ids`, `position_ids` of
     shape (1, tokens), and `bounds`, `slots`, `grid` as in `pretrain.attention`.
@@ -61,7 +62,7 @@ class Layout:
             arrays = {}
             sent = {name: batch[name] for name in ("input_ids", "token_type_ids")}
             if not mask.all():
-                sent["attention_mask"] = batch["attention_mask"]
+                arrays["attention_mask"] = mask[:, None, None]
         places = np.flatnonzero(labels != IGNORED)
         arrays |= {"places": places, "wanted": labels[places]}
         sent |= {name: self._own(array) for name, array in arrays.items()}

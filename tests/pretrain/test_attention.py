@@ -78,11 +78,11 @@ def test_compiled_once_for_all_batches(model: BertForPreTraining, batch, unpadde
 
 
 def test_no_token_sees_another_sequence(batch, sides: list[torch.Tensor]) -> None:
-    """Against softmax(q k / sqrt(d)) v written out, a sequence at a time, values and gradients."""
-    found, _ = attend_exact(torch.nn.Module(), *sides, None, scaling=0.25, **packed(batch))
+    """Against softmax(scale q k) v written out, a sequence at a time, values and gradients."""
+    found, _ = attend_exact(torch.nn.Module(), *sides, None, scaling=0.4, **packed(batch))
     parts = []
     for query, key, value in zip(*(side.split(LENGTHS, dim=2) for side in sides), strict=True):
-        parts.append((torch.softmax(query @ key.transpose(2, 3) * 0.25, -1) @ value).transpose(1, 2))
+        parts.append((torch.softmax(query @ key.transpose(2, 3) * 0.4, -1) @ value).transpose(1, 2))
     expected = torch.cat(parts, dim=1)
     torch.testing.assert_close(found, expected)
     weights = torch.rand_like(expected)
@@ -112,11 +112,25 @@ def test_the_kernel_gets_what_it_takes(batch, sides: list[torch.Tensor], monkeyp
         return torch.einsum("hqk,khd->qhd", scores.softmax(-1), value)
 
     monkeypatch.setattr(attention, "varlen_attn", kernel)
-    found, _ = attend_varlen(torch.nn.Module(), *sides, None, scaling=0.25, dropout=0.0, **packed(batch))
-    expected, _ = attend_exact(torch.nn.Module(), *sides, None, scaling=0.25, **packed(batch))
+    found, _ = attend_varlen(torch.nn.Module(), *sides, None, scaling=0.4, dropout=0.0, **packed(batch))
+    expected, _ = attend_exact(torch.nn.Module(), *sides, None, scaling=0.4, **packed(batch))
     torch.testing.assert_close(found, expected)
     with pytest.raises(ValueError, match=r"model\.attention_probs_dropout_prob has to be 0"):
         attend_varlen(torch.nn.Module(), *sides, None, dropout=0.1, **packed(batch))
+
+
+@pytest.mark.skipif(attention.varlen_attn is None, reason="torch has no kernel for sequences of different lengths")
+def test_torch_has_the_kernel_that_is_called(model: BertForPreTraining, batch) -> None:
+    """Forwards and backwards through the real operator, as far as shapes go; compiled, in one graph."""
+    meta = torch.device("meta")
+    model.to(meta).set_attn_implementation(VARLEN)
+    layout = Layout(unpadded=True, compiled=True)
+    objective = PretrainingObjective(model)
+    for _ in range(2):
+        sums = objective(layout.to_device(layout(batch), meta))
+        (sums.mlm_loss + sums.nsp_loss).backward()
+        assert model.bert.encoder.layer[0].attention.self.query.weight.grad.shape == (32, 32)
+        objective.compile(backend="aot_eager", fullgraph=True)
 
 
 def test_dropout_drops(batch, sides: list[torch.Tensor]) -> None:
@@ -131,7 +145,7 @@ def test_dropout_drops(batch, sides: list[torch.Tensor]) -> None:
 @pytest.mark.parametrize(
     ("device", "half", "dropout", "capability", "name", "told"),
     [
-        ("cpu", False, 0.0, (0, 0), EXACT, "sequence by sequence"),
+        ("cpu", False, 0.0, (0, 0), EXACT, "scaled_dot_product_attention"),
         ("cuda", True, 0.0, (9, 0), VARLEN, "by the kernel"),
         ("cuda", True, 0.1, (9, 0), EXACT, r"has no model.attention_probs_dropout_prob 0.1"),
         ("cuda", False, 0.0, (9, 0), EXACT, "wants 16 bits"),

@@ -1,5 +1,6 @@
 """How a run is made faster leaves what it learns: whole runs with the flags for it."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import torch
 from pretrain.export import export_run
 from pretrain.metrics import read_metrics
 from pretrain.train import main
+from tests.conftest import REPOSITORY
 from tests.pretrain.test_train import arguments, launcher, losses, weights
 
 STILL = ("model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0")
@@ -115,3 +117,27 @@ def test_several_processes(plain: Path, sample_examples: Path, tmp_path: Path) -
     told = traced(tmp_path, *flags, processes=2)
     assert "2 x cpu" in told and "without padding" in told
     assert_the_same_run(tmp_path, plain)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lacks", [[], ["head", "ahead", "fused"]])
+def test_both_sides_of_the_benchmark_count_the_same(sample_examples: Path, lacks: list[str]) -> None:
+    """As many examples on both sides, and about as many tokens and masks: the orders differ, padding is no token."""
+    common = {
+        "recipe": "sample",
+        "batch": 64,
+        "warm": 1,
+        "steps": 4,
+        "cpu": True,
+        "sets": ["model.num_hidden_layers=1"],
+    }
+    found = {}
+    for side, options, flags in (("stock", {"best": False}, ()), ("ours", {"lacks": lacks}, ("--unpadded",))):
+        script = [sys.executable, str(REPOSITORY / "benchmarks" / "side.py"), side, str(sample_examples)]
+        run = subprocess.run([*script, json.dumps({**common, **options}), *flags], capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        found[side] = json.loads(run.stdout.splitlines()[-1])
+    assert found["stock"]["work"]["examples"] == found["ours"]["work"]["examples"] == 256
+    for counted in ("tokens", "squares", "masked"):
+        assert found["stock"]["work"][counted] == pytest.approx(found["ours"]["work"][counted], rel=0.1), counted
+    assert found["ours"]["tokens_per_second"] > 0

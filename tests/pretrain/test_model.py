@@ -8,6 +8,7 @@ import torch
 from transformers import BertForPreTraining
 
 from pipeline.errors import InputError
+from pretrain.attention import take_unpadded
 from pretrain.layout import Layout
 from pretrain.masks import IGNORED
 from pretrain.model import PretrainingObjective, bert_config, compile_in_place, new_model
@@ -135,6 +136,20 @@ def test_a_batch_with_nothing_masked(model: BertForPreTraining, batch) -> None:
     (sums.mlm_loss + sums.nsp_loss).backward()
     assert float(sums.mlm_loss) == 0 and int(sums.masked) == 0
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("unpadded", [False, True])
+def test_the_host_does_not_wait(batch, unpadded: bool) -> None:
+    """On a device whose tensors hold no numbers, where whoever looks at one fails."""
+    meta = torch.device("meta")
+    model = new_model(bert_config(SHAPE, 100, 32), 0).to(meta)
+    if unpadded:
+        take_unpadded(model, meta, half=False)
+    layout = Layout(unpadded)
+    sums = PretrainingObjective(model)(layout.to_device(layout(batch), meta))
+    (sums.mlm_loss + sums.nsp_loss).backward()
+    with pytest.raises(RuntimeError, match="meta"):
+        float(sums.mlm_loss)
 
 
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
