@@ -19,6 +19,7 @@ from pretrain.train import main
 from tests.conftest import REPOSITORY
 from tests.pretrain.test_train import arguments, command, launcher, losses, weights
 
+HELD_OUT = "held_out_mlm_loss"
 STILL = ("model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0")
 FIFTY = (*STILL, "train.max_steps=50", "train.eval_every=25", "train.save_every=25", "train.eval_examples=33")
 
@@ -49,20 +50,19 @@ def together(*commands: list[str], timeout: float = 240) -> list[tuple[int, str]
     return [(process.returncode, text) for process, text in zip(running, told, strict=True)]
 
 
-def held_out(root: Path) -> dict[int, float]:
+def numbers(root: Path, name: str) -> dict[int, float]:
+    """What metrics.jsonl has under `name`, by step."""
     records = read_metrics(root / "pretrain" / "t" / "metrics.jsonl")
-    return {int(record["step"]): record["held_out_mlm_loss"] for record in records if "held_out_mlm_loss" in record}
+    found = {int(record["step"]): record[name] for record in records if name in record}
+    assert found, name
+    return found
 
 
 def assert_same_run(one: Path, other: Path, tolerance: float = 1e-5) -> None:
-    """Training and held-out losses, step by step, and all scores of gradients."""
+    """Training and held-out losses, step by step, and the norms of gradients."""
     assert losses(one) == pytest.approx(losses(other), rel=0, abs=tolerance)
-    assert held_out(one) == pytest.approx(held_out(other), rel=0, abs=tolerance)
-    norms = [
-        [record["grad_norm"] for record in read_metrics(root / "pretrain" / "t" / "metrics.jsonl") if "lear" in record]
-        for root in (one, other)
-    ]
-    assert norms[0] == pytest.approx(norms[1], rel=1e-3)
+    assert numbers(one, HELD_OUT) == pytest.approx(numbers(other, HELD_OUT), rel=0, abs=tolerance)
+    assert numbers(one, "grad_norm") == pytest.approx(numbers(other, "grad_norm"), rel=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def alone(sample_examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """Fifty steps in one process, without dropout."""
     root = tmp_path_factory.mktemp("alone")
     main(arguments(sample_examples, root, changes=FIFTY))
-    assert len(losses(root)) == 6 and len(held_out(root)) == 3
+    assert len(losses(root)) == 6 and len(numbers(root, HELD_OUT)) == 3
     return root
 
 
