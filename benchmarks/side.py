@@ -30,6 +30,7 @@ from pipeline.recipe import load_recipe
 from pretrain import loop, model, train
 from pretrain.dataset import PairDataset
 from pretrain.flops import Work, needed_flops, peak_flops
+from pretrain.layout import Layout
 from pretrain.masking import DRAW
 from pretrain.masks import IGNORED
 from pretrain.prepared import Prepared, open_prepared
@@ -159,7 +160,7 @@ def stock(prepared: Prepared, options: Options, scratch: str) -> tuple[float, Wo
 
 def ours(prepared: Prepared, options: Options, scratch: str, flags: list[str]) -> tuple[float, Work]:
     """Seconds and work of our measured steps."""
-    clock, works, steps_of = Clock(options), [], loop._steps
+    clock, works, steps_of = Clock(options), [], loop.steps_of
 
     def timed(*arguments: Any) -> Iterator[Any]:
         for step, batches, work in steps_of(*arguments):
@@ -168,7 +169,7 @@ def ours(prepared: Prepared, options: Options, scratch: str, flags: list[str]) -
                 works.append(work + Work(masked=sum(len(batch["wanted"]) for batch in batches)))
             yield step, batches, work
 
-    loop._steps = timed  # type: ignore[assignment]
+    loop.steps_of = timed  # type: ignore[assignment]
     for lever in options.lacks:
         _WITHOUT[lever]()
     steps = options.warm + options.steps + 1
@@ -208,14 +209,14 @@ def _plain_adam() -> None:
 
 def _waiting() -> None:
     """The host waits for the device in each micro-batch, as it does where places are looked up there."""
-    send = loop.Layout.to_device
+    send = Layout.to_device
 
-    def slow(self: loop.Layout, batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
+    def slow(self: Layout, batch: dict[str, torch.Tensor], device: torch.device) -> dict[str, torch.Tensor]:
         sent = send(self, batch, device)
         (sent["wanted"] != IGNORED).nonzero()
         return sent
 
-    loop.Layout.to_device = slow  # type: ignore[method-assign]
+    Layout.to_device = slow  # type: ignore[method-assign]
 
 
 _WITHOUT: dict[str, Callable[[], None]] = {"head": _dense_head, "fused": _plain_adam, "ahead": _waiting}

@@ -74,13 +74,12 @@ def snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, *, keep: bool =
     """
     # Tied weights are there once, under the first of their names.
     parameters = dict(model.named_parameters())
-    states = {
-        f"{kind}.{name}": optimizer.state[parameter][kind]
-        for name, parameter in parameters.items()
-        if parameter in optimizer.state
-        for kind in _KEPT
-        if kind in optimizer.state[parameter]
-    }
+    states: dict[str, Tensor] = {}
+    for name, parameter in parameters.items():
+        kept = {f"{kind}.{name}": tensor for kind, tensor in optimizer.state[parameter].items() if kind in _KEPT}
+        if not kept:  # a parameter that the optimiser does not know: what is written could not be gone on from
+            raise RuntimeError(f"the optimiser keeps nothing of {name}")
+        states |= kept
     return Snapshot(gather(parameters, keep=keep), gather(states, keep=keep))
 
 

@@ -11,49 +11,35 @@ else, it refuses.
 from __future__ import annotations
 
 import argparse
-import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
 from transformers import AutoTokenizer
 
-from pipeline.artifact import Key, peak_memory_mb, seal, still_there
-from pipeline.console import say, table
+from pipeline.artifact import Key, still_there
+from pipeline.console import say
 from pipeline.errors import InputError
-from pipeline.files import hash_file
 from pipeline.recipe import Recipe, as_table
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
 from pretrain.attention import take_unpadded
-from pretrain.checkpoint import CHECKPOINTS, MODEL, best_checkpoint, latest_checkpoint
-from pretrain.curves import SVG, draw_curves
-from pretrain.dataset import Share, pinned
+from pretrain.checkpoint import CHECKPOINTS, latest_checkpoint
+from pretrain.dataset import pinned
+from pretrain.finish import finish
 from pretrain.layout import Layout
-from pretrain.loop import Outcome, Run, fit
+from pretrain.loop import fit
 from pretrain.masking import PairMaskingCollator
-from pretrain.metrics import METRICS, read_metrics
 from pretrain.model import PretrainingObjective, bert_config, compile_in_place
 from pretrain.optim import check_optimizer
 from pretrain.prepared import EXAMPLES, Prepared, open_prepared
+from pretrain.processes import share_of, take_part
+from pretrain.run import Run
 from pretrain.rundir import PRETRAIN, alone_in, claim
 from pretrain.schedule import Schedule
 from pretrain.settings import ModelSettings, TrainSettings
-from pretrain.sharded import asked_for_shards, sharding_plugin
 from pretrain.start import start_inputs, start_settings, starting_model
 from pretrain.together import on_all, on_main, same_on_all
-
-#: What is measured on held-out text, and how it is told.
-_MEASURES = {
-    "mlm_loss": ".3f",
-    "mlm_accuracy": ".1%",
-    "mlm_bits_per_character": ".3f",
-    "nsp_loss": ".3f",
-    "nsp_accuracy": ".1%",
-}
-#: Share of [UNK] among masked tokens from which it is told.
-_MANY_UNKNOWN = 0.001
 
 
 def main(argv: list[str] | None) -> None:
@@ -84,7 +70,7 @@ def main(argv: list[str] | None) -> None:
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     folder = artifact_folder(arguments, PRETRAIN.stage, recipe)
-    accelerator = _accelerator(arguments)
+    accelerator = take_part(arguments)
     examples = arguments.from_examples or artifact_folder(arguments, EXAMPLES.stage, recipe)
     prepared = on_all(accelerator, lambda: open_prepared(examples))
     with ExitStack() as stack:
@@ -115,7 +101,7 @@ def pretrain(
         if multiple and phase.block_size % multiple:
             raise InputError(f"--pad-to-multiple-of {multiple} does not divide the block of {phase.block_size} tokens")
     config = bert_config(shape, prepared.vocab_size, schedule.longest_block)
-    share = _share(schedule, settings, accelerator, arguments)
+    share = share_of(schedule, settings, accelerator, arguments)
     collator = _collator(prepared, settings)
     same_on_all(key.made_from, f"a recipe or examples ({prepared.folder})")
     if on_main(accelerator, lambda: _claimed(folder, key, stack)):
@@ -138,7 +124,7 @@ def pretrain(
             f"{schedule.longest_block} tokens at once: --micro-batch {max(1, share.micro_batch // 2)} "
             '(make: RUN="--micro-batch ...") leaves what is learned as it is'
         ) from None
-    on_main(accelerator, lambda: _finish(run, key, outcome))
+    on_main(accelerator, lambda: finish(run, key, outcome))
 
 
 def _claimed(folder: Path, key: Key, stack: ExitStack) -> bool:
@@ -172,68 +158,6 @@ def _layout(objective: PretrainingObjective, arguments: argparse.Namespace, acce
     return Layout(arguments.unpadded, arguments.compile, pinned)
 
 
-def _finish(run: Run, key: Key, outcome: Outcome) -> None:
-    """Seal the finished run: configuration and tokenizer beside the weights, the plot, the manifest."""
-    final = latest_checkpoint(run.checkpoints)
-    if final is None:
-        raise InputError(f"the last checkpoint of {run.folder} cannot be read back: check the disk")
-    for name, data in run.beside().items():
-        (run.folder / name).write_bytes(data)
-    plot = draw_curves(run.folder)
-    start = next((record for record in read_metrics(run.folder / METRICS) if record["step"] == 0), {})
-    figures = {
-        "objective": run.prepared.settings.objective,
-        "steps": outcome.steps,
-        "parameters": run.objective.model.num_parameters(),
-        "tokens_per_second": round(outcome.tokens_per_second),
-        "seconds": round(outcome.seconds, 2),
-        "peak_memory_mb": peak_memory_mb(),
-        "checkpoint": final.folder.relative_to(run.folder).as_posix(),
-        "model_sha256": hash_file(final.folder / MODEL),
-        **_best(run),
-        **{name.replace("held_out_", "start_"): value for name, value in start.items() if name != "step"},
-        **(outcome.held_out.as_dict("held_out_") if outcome.held_out else {}),
-    }
-    seal(run.folder, key, figures)
-    measured = {name: form for name, form in _MEASURES.items() if f"held_out_{name}" in figures}
-    rows = [
-        (name, *(format(figures[f"{prefix}_{measure}"], form) for measure, form in measured.items()))
-        for name, prefix in (
-            ("start", "start"),
-            (f"best, step {figures.get('best_step', 0):,}", "best"),
-            ("end", "held_out"),
-        )
-        if f"{prefix}_mlm_loss" in figures
-    ]
-    pair = run.prepared.settings.objective
-    columns = (
-        "held out",
-        *(name.replace("nsp", pair.upper()).replace("mlm", "MLM").replace("_", " ") for name in measured),
-    )
-    if rows:
-        table(f"pretrain -> {run.folder}", columns, rows)
-    say(f"  {outcome.tokens_per_second:,.0f} tokens/s; losses drawn in {plot} and {SVG}")
-    unknown = (outcome.held_out.mlm_unknown_share if outcome.held_out else None) or 0.0
-    if unknown >= _MANY_UNKNOWN:
-        say(f"  {unknown:.2%} of the masked tokens are [UNK]: what they hide is not in the bits per character")
-
-
-def _best(run: Run) -> dict[str, Any]:
-    """Figures of the checkpoint with the lowest held-out MLM loss; none if none was evaluated."""
-    best = best_checkpoint(run.checkpoints)
-    if best is None or best.held_out_mlm_loss is None:
-        return {}
-    measured = {"held_out_mlm_loss": round(best.held_out_mlm_loss, 5)}
-    for record in read_metrics(run.folder / METRICS):
-        if record["step"] == best.step:
-            measured.update((name, value) for name, value in record.items() if name.startswith("held_out_"))
-    return {
-        "best_checkpoint": best.folder.relative_to(run.folder).as_posix(),
-        "best_step": best.step,
-        **{name.replace("held_out_", "best_"): value for name, value in measured.items()},
-    }
-
-
 def _announce(folder: Path, parameters: int, schedule: Schedule, done: int, accelerator: Accelerator) -> None:
     where = f"{accelerator.num_processes} x {accelerator.device.type}, precision {accelerator.mixed_precision}"
     length = f"{schedule.steps:,} steps" if schedule.steps else f"{schedule.minutes:g} minutes"
@@ -247,56 +171,6 @@ def _announce(folder: Path, parameters: int, schedule: Schedule, done: int, acce
     say(f"pretrain: tensorboard --logdir {folder / 'tensorboard'}")
     if done:
         say(f"pretrain: going on after step {done:,}")
-
-
-def _share(
-    schedule: Schedule, settings: TrainSettings, accelerator: Accelerator, arguments: argparse.Namespace
-) -> Share:
-    """This process's part, by the phase whose batch has the most tokens."""
-    processes = accelerator.num_processes
-    least = min(phase.batch_size for phase in schedule.phases)
-    if least < processes:
-        raise InputError(f"a batch of {least} (train.batch_size) is less than the {processes} processes")
-    if accelerator.is_fsdp2:
-        _check_sharded(schedule, settings, processes)
-    largest = max(
-        -(-(-(-phase.batch_size // processes) * phase.block_size) // schedule.longest_block)
-        for phase in schedule.phases
-    )
-    return Share(accelerator.process_index, processes, arguments.micro_batch or largest, arguments.workers)
-
-
-def _check_sharded(schedule: Schedule, settings: TrainSettings, processes: int) -> None:
-    """Raise InputError for what FSDP, whose processes hold parts of the parameters, does not do."""
-    for phase in schedule.phases:
-        if phase.batch_size % processes:
-            raise InputError(
-                f"a batch of {phase.batch_size} (train.batch_size) is no multiple of the {processes} processes, "
-                "as FSDP needs it"
-            )
-    if settings.optimizer == "muon":
-        raise InputError("Muon needs whole matrices, FSDP cuts them: train.optimizer=adamw, or launch without FSDP")
-    if settings.grow_positions and len(schedule.phases) > 1:
-        raise InputError("positions are not grown under FSDP: train.grow_positions=false, or launch without FSDP")
-
-
-def _accelerator(arguments: argparse.Namespace) -> Accelerator:
-    """accelerate's view of this process; raises InputError if several were launched that do not see each other."""
-    # Unless told that it is the CPU, several processes on a machine without an accelerator would each train alone.
-    cpu = arguments.cpu or not torch.accelerator.is_available()
-    precision = arguments.precision
-    if precision == "auto":
-        precision = "bf16" if not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
-    shards = asked_for_shards()
-    accelerator = Accelerator(mixed_precision=precision, cpu=cpu, fsdp_plugin=sharding_plugin() if shards else None)
-    if shards and not accelerator.is_fsdp2:
-        raise InputError("FSDP needs accelerators, and accelerate sees none: launch it without (make: no LAUNCH=fsdp)")
-    launched = int(os.environ.get("WORLD_SIZE", "1"))
-    if accelerator.num_processes != launched:
-        raise InputError(
-            f"{launched} processes were launched but {accelerator.num_processes} take part: check the launcher"
-        )
-    return accelerator
 
 
 if __name__ == "__main__":

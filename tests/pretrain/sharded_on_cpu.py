@@ -15,7 +15,7 @@ from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 
 from pipeline.stage import run_stage
-from pretrain import train
+from pretrain import processes, train
 
 
 class OnCpu(Accelerator):
@@ -58,12 +58,17 @@ def counting(reduce):
 
 
 if __name__ == "__main__":
-    train.Accelerator = OnCpu
+    processes.Accelerator = OnCpu
     setattr(distributed, REDUCE, counting(getattr(distributed, REDUCE)))
+    code = 0
     try:
         run_stage(train.main)
-    finally:
-        if os.environ["RANK"] == "0":
-            # Two layers and what is around them.
-            assert seen["reduced"] == 3 * seen["steps"], seen
-            print(f"looked at {seen['steps']} steps in parts, {seen['reduced']} sums", file=sys.stderr)
+    except SystemExit as left:
+        code = int(left.code or 0)
+    if os.environ["RANK"] == "0":
+        # Two layers and what is around them.
+        assert seen["reduced"] == 3 * seen["steps"], seen
+        print(f"looked at {seen['steps']} steps in parts, {seen['reduced']} sums", file=sys.stderr)
+    # gloo's threads outlive the groups that FSDP holds; an interpreter that ends then is aborted now and then.
+    sys.stderr.flush()
+    os._exit(code)

@@ -23,11 +23,12 @@ from pretrain import loop
 from pretrain.dataset import PairDataset, Share
 from pretrain.examples import build_examples
 from pretrain.export import export_run
-from pretrain.loop import Run
+from pretrain.feed import steps_of
 from pretrain.masking import PairMaskingCollator
 from pretrain.metrics import read_metrics
 from pretrain.model import PretrainingObjective, bert_config, new_model
 from pretrain.prepared import open_prepared
+from pretrain.run import Run
 from pretrain.schedule import mask_key
 from pretrain.settings import ModelSettings, TrainSettings
 from pretrain.train import main
@@ -104,7 +105,7 @@ def test_gradients_are_those_of_the_stock_mean_losses(sample_examples: Path, mic
     objective = PretrainingObjective(new_model(bert_config(shape, prepared.vocab_size, 32), 0))
     share, schedule = Share(0, 1, micro_batch, 0), prepared.schedule(settings)
     run = Run(Path(), prepared, objective, settings, schedule, collator, Accelerator(cpu=True), share, shape)
-    micro_batches = next(loop._steps(run, 0))[1]
+    micro_batches = next(steps_of(run, 0))[1]
     assert len(micro_batches) == -(-16 // micro_batch)
     loop._gradients(objective, micro_batches, run)
     found = {name: parameter.grad.clone() for name, parameter in objective.model.named_parameters()}

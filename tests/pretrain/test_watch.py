@@ -21,6 +21,7 @@ from pretrain.metrics import read_metrics
 from pretrain.model import PretrainingObjective, bert_config, new_model
 from pretrain.optim import learning_rate, make_optimizer
 from pretrain.prepared import open_prepared
+from pretrain.settings import ModelSettings
 from pretrain.train import main
 from pretrain.watch import Trend
 from tests.pretrain.test_model import TRAIN
@@ -140,7 +141,7 @@ def test_the_named_checkpoint_loads(sample_examples: Path, tmp_path: Path, monke
     lowest = min(losses.values())
     assert losses[found.step] < lowest + 4 and losses[max(losses)] > lowest + 4
     prepared = open_prepared(sample_examples)
-    config = bert_config(loop.ModelSettings(32, 2, 2, 64, 64, 0.1, 0.1, 0.02), prepared.vocab_size, 32)
+    config = bert_config(ModelSettings(32, 2, 2, 64, 64, 0.1, 0.1, 0.02), prepared.vocab_size, 32)
     config.max_position_embeddings = load_file(named / "model.safetensors")[
         "bert.embeddings.position_embeddings.weight"
     ].shape[0]
