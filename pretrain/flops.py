@@ -64,7 +64,7 @@ def needed_flops(model: ModelSettings, vocab_size: int, work: Work, *, pairs: bo
     """FLOPs of the forward and the backward pass over `work`; `pairs`: whether there is a second objective.
 
     >>> one = Work(examples=1, tokens=128, squares=128**2, masked=19)
-    >>> base = ModelSettings(768, 12, 12, 3072, 512, 0.1, 0.1, 0.02)
+    >>> base = ModelSettings(768, 12, 12, 3072, 512, 0.1, 0.1, 0.02, 0.0)
     >>> round(needed_flops(base, 32000, one) / 1e9, 1)
     69.9
     """

@@ -20,6 +20,7 @@ from transformers import BertConfig, BertForPreTraining
 from pipeline.errors import InputError
 from pretrain.draws import WEIGHTS, stream
 from pretrain.masks import IGNORED
+from pretrain.positions import sinusoidal
 from pretrain.settings import ModelSettings
 
 
@@ -125,8 +126,15 @@ def bert_config(settings: ModelSettings, vocab_size: int, block_size: int) -> Be
     )
 
 
-def new_model(config: BertConfig, seed: int) -> BertForPreTraining:
-    """Random weights that depend on `seed` alone; the global generator is left as it was."""
+def new_model(config: BertConfig, seed: int, sinusoidal_range: float = 0.0) -> BertForPreTraining:
+    """Random weights that depend on `seed` alone, and positions as sines and cosines of this standard deviation if it
+    is not 0; the global generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(stream(seed, WEIGHTS)) >> 1)
-        return BertForPreTraining(config)
+        model = BertForPreTraining(config)
+    if sinusoidal_range:
+        weight = model.bert.embeddings.position_embeddings.weight
+        with torch.no_grad():
+            rows, width = weight.shape
+            weight.copy_(sinusoidal(rows, width, sinusoidal_range))
+    return model

@@ -45,6 +45,9 @@ class ModelSettings:
     attention_probs_dropout_prob: Probability
     #: Standard deviation of the initial weights.
     initializer_range: Annotated[float, Field(gt=0)]
+    #: Standard deviation of position vectors that begin as sines and cosines, before they are trained like the rest: then
+    #: a distance looks the same wherever it is. 0: they begin at random too.
+    sinusoidal_range: Annotated[float, Field(ge=0)]
 
     def __post_init__(self) -> None:
         if self.hidden_size % self.num_attention_heads:

@@ -72,14 +72,21 @@ def start_inputs(settings: TrainSettings, run: Path) -> dict[str, str]:
 
 
 def starting_model(
-    config: BertConfig, settings: TrainSettings, prepared: Prepared, run: Path, *, resumed: bool, tell: bool
+    config: BertConfig,
+    sinusoidal_range: float,
+    settings: TrainSettings,
+    prepared: Prepared,
+    run: Path,
+    *,
+    resumed: bool,
+    tell: bool,
 ) -> BertForPreTraining:
     """The model that a run begins with; for one that is `resumed`, of the same configuration, to be filled.
 
     With `tell` (the main process) what was carried is printed and written into `run`.
     """
     if not settings.init_from:
-        return new_model(config, settings.seed)
+        return new_model(config, settings.seed, sinusoidal_range)
     folder = Path(settings.init_from)
     if resumed:
         if tell and not folder.exists():

@@ -110,7 +110,11 @@ def pretrain(
         return
     checkpoint = on_main(accelerator, lambda: latest_checkpoint(folder / CHECKPOINTS))
     resumed, tell = checkpoint is not None, accelerator.is_main_process
-    model = on_all(accelerator, lambda: starting_model(config, settings, prepared, folder, resumed=resumed, tell=tell))
+    positions = shape.sinusoidal_range
+    model = on_all(
+        accelerator,
+        lambda: starting_model(config, positions, settings, prepared, folder, resumed=resumed, tell=tell),
+    )
     if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
     objective = PretrainingObjective(model)

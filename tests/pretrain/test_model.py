@@ -1,6 +1,7 @@
 """Our losses are stock BertForPreTraining's, and the schedule is what it says."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import pytest
@@ -25,6 +26,7 @@ SHAPE = ModelSettings(
     hidden_dropout_prob=0.0,
     attention_probs_dropout_prob=0.0,
     initializer_range=0.02,
+    sinusoidal_range=0.0,
 )
 TRAIN = TrainSettings(
     batch_size=16,
@@ -175,6 +177,22 @@ def test_weights_depend_on_the_seed_alone() -> None:
     for (name, a), b, c in zip(first.named_parameters(), again.parameters(), other.parameters(), strict=True):
         assert torch.equal(a, b), name
         assert not torch.equal(a, c) or a.unique().numel() == 1, name
+
+
+def test_positions_that_begin_as_sines_and_cosines() -> None:
+    """What stands between two of them depends on their distance alone; everything else begins as without."""
+    config = bert_config(SHAPE, 100, 32)
+    random, begun = new_model(config, 0), new_model(config, 0, 0.05)
+    positions = begun.bert.embeddings.position_embeddings.weight.detach()
+    assert positions.pow(2).mean().sqrt().item() == pytest.approx(0.05, rel=1e-5)
+    products = positions @ positions.T
+    for distance in range(32):
+        found = products.diagonal(distance)
+        torch.testing.assert_close(found, found[0].expand_as(found))
+    half, wide = positions[3, 4].item(), 0.05 * math.sqrt(2)
+    assert half == pytest.approx(wide * math.sin(3 / 10_000 ** (4 / SHAPE.hidden_size)))
+    for (name, a), b in zip(random.named_parameters(), begun.parameters(), strict=True):
+        assert torch.equal(a, b) != ("position_embeddings" in name), name
 
 
 def test_the_shape_comes_from_recipe_and_vocabulary() -> None:

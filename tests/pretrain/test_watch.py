@@ -141,7 +141,7 @@ def test_the_named_checkpoint_loads(sample_examples: Path, tmp_path: Path, monke
     lowest = min(losses.values())
     assert losses[found.step] < lowest + 4 and losses[max(losses)] > lowest + 4
     prepared = open_prepared(sample_examples)
-    config = bert_config(ModelSettings(32, 2, 2, 64, 64, 0.1, 0.1, 0.02), prepared.vocab_size, 32)
+    config = bert_config(ModelSettings(32, 2, 2, 64, 64, 0.1, 0.1, 0.02, 0.0), prepared.vocab_size, 32)
     config.max_position_embeddings = load_file(named / "model.safetensors")[
         "bert.embeddings.position_embeddings.weight"
     ].shape[0]
