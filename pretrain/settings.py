@@ -45,8 +45,8 @@ class ModelSettings:
     attention_probs_dropout_prob: Probability
     #: Standard deviation of the initial weights.
     initializer_range: Annotated[float, Field(gt=0)]
-    #: Standard deviation of position vectors that begin as sines and cosines, before they are trained like the rest: then
-    #: a distance looks the same wherever it is. 0: they begin at random too.
+    #: Standard deviation of position vectors that begin as sines and cosines, and are then trained like the rest: at
+    #: first a distance looks the same wherever it is. 0: they begin at random too.
     sinusoidal_range: Annotated[float, Field(ge=0)]
 
     def __post_init__(self) -> None:
