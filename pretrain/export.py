@@ -25,6 +25,7 @@ from pipeline.files import hash_file
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
 from pretrain.checkpoint import MODEL
 from pretrain.rundir import PRETRAIN
+from pretrain.start import START
 from tokenizer.wordpiece import FILES, load_tokenizer, save_tokenizer
 
 #: What this stage makes.
@@ -82,7 +83,7 @@ def export_run(run: Path, folder: Path, which: Which = "last") -> tuple[Manifest
         load_model(model, run / weights, strict=True)
         model.save_pretrained(workspace)
         save_tokenizer(load_tokenizer(run), workspace, config.max_position_embeddings)
-        (workspace / "README.md").write_text(_card(source, config, which), "utf-8")
+        (workspace / "README.md").write_text(_card(source, config, which, _begun(run)), "utf-8")
         _read_back(model, workspace)
         return {"parameters": model.num_parameters()}
 
@@ -105,11 +106,20 @@ def _read_back(model: BertForPreTraining, folder: Path) -> None:
         raise RuntimeError("the exported model answers differently from its checkpoint")
 
 
-def _card(run: Manifest, config: BertConfig, which: Which) -> str:
+def _begun(run: Path) -> str:
+    """What a run began from, for the card; "" for random weights."""
+    if not (run / START).is_file():
+        return ""
+    note = json.loads((run / START).read_text("utf-8"))
+    carried = "; ".join(f"{part}: {told}" for part, told in note["carried"].items())
+    return f"Training began from the weights in `{Path(note['folder']).name}`, whose licence goes on: {carried}.\n"
+
+
+def _card(run: Manifest, config: BertConfig, which: Which, begun: str) -> str:
     """The folder's README: what it is, how to load it, what it was trained with."""
     figures = run.figures
     prefix = _MEASURED[which]
-    measures = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy")
+    measures = ("mlm_loss", "mlm_accuracy", "mlm_bits_per_character", "nsp_loss", "nsp_accuracy")
     scores = {name: figures[prefix + name] for name in measures if prefix + name in figures}
     weights = "the last step"
     if which == "best":
@@ -128,7 +138,7 @@ tags: [bert, korean, hanbeot]
 of up to {config.max_position_embeddings} tokens, {figures["parameters"] / 1e6:.1f} million parameters;
 {_TASKS[figures["objective"]]} for {figures["steps"]:,} steps.
 The weights are those of {weights}.
-
+{begun}
 ```python
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 

@@ -442,7 +442,9 @@ def held_out(root: Path, step: int) -> dict[str, float]:
     return next(record for record in records if record["step"] == step and "held_out_mlm_loss" in record)
 
 
-def test_a_run_begins_where_its_source_ended(exported: Path, adapted: Path, sample_examples: Path) -> None:
+def test_a_run_begins_where_its_source_ended(
+    exported: Path, adapted: Path, sample_examples: Path, tmp_path: Path
+) -> None:
     """The same held-out examples under the same masks: the last losses of the one are the first of the other."""
     ended, began = held_out(exported.parent, 10), held_out(adapted, 0)
     for name in ("held_out_mlm_loss", "held_out_nsp_loss"):
@@ -450,6 +452,10 @@ def test_a_run_begins_where_its_source_ended(exported: Path, adapted: Path, samp
     assert held_out(adapted, 10)["held_out_mlm_loss"] < began["held_out_mlm_loss"]
     note = json.loads((adapted / "pretrain" / "t" / START).read_text())
     assert note["folder"] == str(exported) and note["carried"]["layers"] == "all 2"
+    export_run(adapted / "pretrain" / "t", tmp_path / "again")
+    card = (tmp_path / "again" / "README.md").read_text("utf-8")
+    assert "began from the weights in `export`, whose licence goes on: layers: all 2;" in card
+    assert "began from" not in (exported / "README.md").read_text("utf-8")
 
 
 def test_its_export_is_a_model(adapted: Path) -> None:
