@@ -66,7 +66,9 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             watch.trend.add(start)
         run.begin_record()
         shown = pace.reached(done)
-        for step, batches, work in stack.enter_context(closing(steps_of(run, done))):
+        steps = stack.enter_context(closing(steps_of(run, done)))
+        # A run by the clock whose time was over when it was interrupted has only its end to do.
+        for step, batches, work in () if pace.over(done) else steps:
             saver.check()
             torch.manual_seed(_dropout_seed(settings.seed, step, run.share.rank))
             _begin_phase(run, step)
