@@ -11,5 +11,9 @@ class InputError(Exception):
     """Something outside the program has to be changed; the message says what and how."""
 
 
+class OneProcessError(InputError):
+    """One that a process alone may meet, of several that were launched: it says so itself, whichever it is."""
+
+
 class LeftEarly(Exception):  # noqa: N818 - nothing is wrong
     """The work was asked to stop, and did when what was done was kept; the message says how to go on."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.console import fail, say
-from pipeline.errors import InputError, LeftEarly
+from pipeline.errors import InputError, LeftEarly, OneProcessError
 from pipeline.executor import Workers, available_cores
 from pipeline.recipe import Recipe, load_recipe, shipped_recipes
 
@@ -105,10 +105,10 @@ def run_stage(main: Callable[[list[str] | None], None]) -> None:
             say(str(early))
         sys.exit(LEFT_EARLY)
     except Exception as error:
-        told = _in_a_line(error)
+        told, alone = _in_a_line(error), isinstance(error, OneProcessError)
         if told is None:
             raise
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    if alone or os.environ.get("LOCAL_RANK", "0") == "0":
         fail(told)
     sys.exit(2)
 

@@ -15,6 +15,7 @@ sequence on a CPU, elsewhere padded for attention alone.
 from __future__ import annotations
 
 from contextlib import suppress
+from inspect import signature
 from typing import Any
 
 import torch
@@ -25,6 +26,8 @@ from transformers import AttentionInterface, BertForPreTraining
 varlen_attn: Any = None
 with suppress(ImportError):  # before torch 2.10
     from torch.nn.attention.varlen import varlen_attn
+if varlen_attn is not None and "scale" not in signature(varlen_attn).parameters:  # the first ones had none
+    varlen_attn = None
 
 #: The names that transformers knows them by.
 VARLEN, EXACT = "hanbeot_varlen", "hanbeot_unpadded"
@@ -41,7 +44,7 @@ def take_unpadded(model: BertForPreTraining, device: torch.device, *, half: bool
     elif dropout:
         name, told = EXACT, f"padded, as the kernel without padding has no model.attention_probs_dropout_prob {dropout}"
     elif not half or varlen_attn is None or torch.cuda.get_device_capability(device) < (8, 0):
-        name, told = EXACT, "padded, as the kernel without padding wants 16 bits, compute capability 8.0, torch 2.10"
+        name, told = EXACT, "padded, as the kernel without padding wants 16 bits, compute capability 8.0, torch 2.12"
     else:
         name, told = VARLEN, "by the kernel for sequences of different lengths"
     model.set_attn_implementation(name)

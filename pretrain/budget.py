@@ -145,7 +145,8 @@ def _room(
     """What it takes in memory and on disk, by the phase that takes most."""
     parameters = model.num_parameters()
     checkpoint = _NUMBER * (parameters + optimizer_numbers(model, train))
-    trained = checkpoint + _NUMBER * parameters
+    # Beside weights and gradients: copies of the weights in 16 bits, and what DDP adds gradients up in.
+    trained = checkpoint + (_NUMBER + 2 + (_NUMBER if arguments.gpus > 1 else 0)) * parameters
     longest = schedule.longest_block
     shares = {
         phase.block_size: max(

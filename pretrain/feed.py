@@ -48,7 +48,9 @@ def _rate(schedule: Schedule, settings: TrainSettings, first_step: int, place: i
 def held_out(run: Run, step: int) -> Scores | None:
     """Scores on the held-out examples of the phase that a step belongs to."""
     block = run.schedule.phase_of(step).block_size
-    heldout, plan = run.prepared.heldout, run.prepared.heldout_plan_at(block)
+    if block not in run.heldout_plans:
+        run.heldout_plans[block] = run.prepared.heldout_plan_at(block)
+    heldout, plan = run.prepared.heldout, run.heldout_plans[block]
     if heldout is None or plan is None:
         return None
     key = stream(run.settings.seed, EVALUATION)

@@ -28,8 +28,11 @@ _MANY_UNKNOWN = 0.001
 def finish(run: Run, key: Key, outcome: Outcome) -> None:
     """Seal the finished run: configuration and tokenizer beside the weights, the plot, the manifest."""
     final = latest_checkpoint(run.checkpoints)
-    if final is None:
-        raise InputError(f"the last checkpoint of {run.folder} cannot be read back: check the disk")
+    if final is None or final.step != outcome.steps:
+        raise InputError(
+            f"the last checkpoint of {run.folder}, of step {outcome.steps:,}, cannot be read back: check the disk; "
+            "the same command goes on from the one before it"
+        )
     for name, data in run.beside().items():
         (run.folder / name).write_bytes(data)
     plot = draw_curves(run.folder)

@@ -14,6 +14,7 @@ the utilisation).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pretrain.settings import ModelSettings
@@ -21,6 +22,7 @@ from pretrain.settings import ModelSettings
 #: Dense matrix products at 16 bits (32 bits of accumulation), FLOPs a second by the makers' data sheets. The first name
 #: that is part of the device's counts.
 PEAKS = {
+    "H200 NVL": 835e12,
     "H200": 989e12,
     "H100 PCIe": 756e12,
     "H100 NVL": 835e12,
@@ -81,4 +83,4 @@ def peak_flops(device_name: str) -> float | None:
     >>> peak_flops("NVIDIA H100 80GB HBM3"), peak_flops("some CPU")
     (989000000000000.0, None)
     """
-    return next((peak for name, peak in PEAKS.items() if name in device_name), None)
+    return next((peak for name, peak in PEAKS.items() if re.search(rf"\b{name}\b", device_name)), None)

@@ -60,6 +60,7 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
         progress("pretrain", pace.total, start=pace.reached(done), quiet=not main) as advance,
         Saver(run.checkpoints if main else None, settings.keep_checkpoints, done, run.beside()) as saver,
     ):
+        watch.settled = saver.settled
         if not checkpoint and (first := held_out(run, done)):
             start = {"step": 0, **first.as_dict("held_out_")}
             log.write(start)
@@ -87,7 +88,8 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
             leaves = not final and _leaves(run, done, asked())
             saves = done % settings.save_every == 0 or final or leaves
             looks = done % settings.eval_every == 0 or final or run.schedule.phase_of(done).first == done
-            # A record spans no checkpoint, so that a resumed run writes the same ones, and no evaluation's time.
+            # A record spans no checkpoint, so that a resumed run writes the same ones (unless it was asked to leave
+            # between two), and no evaluation's time.
             if done % LOG_EVERY == 0 or saves or looks:
                 reached = pace.reached(done)
                 write_record(run, watch, log, partial(advance, reached - shown), done, rate)
@@ -99,7 +101,9 @@ def fit(run: Run, checkpoint: Checkpoint | None) -> Outcome:
                 run.begin_record()
             if saves:
                 spent = before + time.monotonic() - began
-                loss = last.mlm_loss if last and looks else None
+                # The best is of the last phase: another block's examples have another loss.
+                measured = last if looks and run.schedule.phase_of(step) == run.schedule.phases[-1] else None
+                loss = measured.mlm_loss if measured else None
                 saver.save(Position(done, spent, all_tokens, loss), run.objective.model, optimizer)
             if final:
                 break

@@ -118,7 +118,7 @@ def learning_rate(point: Point, settings: TrainSettings, peak: float) -> float:
     step; a function of the point alone, so a resumed run needs no state.
     """
     done, amount, total = point.done, point.amount, point.total
-    warmup, decay = (_whole(ratio * total, amount) for ratio in (settings.warmup_ratio, settings.decay_ratio))
+    warmup, decay = (_whole(ratio * total, point.unit) for ratio in (settings.warmup_ratio, settings.decay_ratio))
     if done < warmup:
         return peak * min(1.0, (done + amount) / warmup)
     if settings.schedule == "constant":
@@ -129,9 +129,9 @@ def learning_rate(point: Point, settings: TrainSettings, peak: float) -> float:
     return peak * (left if settings.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left)))
 
 
-def _whole(length: float, step: float) -> float:
-    """A length in whole steps."""
-    return round(length / step) * step if step else length
+def _whole(length: float, unit: float) -> float:
+    """A length in whole units."""
+    return round(length / unit) * unit if unit else length
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from accelerate import Accelerator
 
+from pretrain.model import zeros
 from pretrain.schedule import Schedule
 
 #: Seconds between two looks at the main process's clock, and steps at most. In between it is reckoned, since for each
@@ -18,11 +18,13 @@ _LOOK_SECONDS, _LOOK_STEPS = 1.0, 10
 
 @dataclass(frozen=True)
 class Point:
-    """What was done before a step, what the step adds, and what it is in all: steps, tokens, or seconds."""
+    """What was done before a step, what the step adds, and what it is in all: steps, tokens, or seconds. Parts of the
+    schedule begin with whole multiples of `unit`; 0: anywhere."""
 
     done: float
     amount: float
     total: float
+    unit: float = 0.0
 
 
 class Pace(Protocol):
@@ -52,9 +54,10 @@ class StepPace:
     def at(self, step: int) -> Point:
         """Exact, and without a state."""
         if not self._by_tokens:
-            return Point(step, 1.0, self.total)
+            return Point(step, 1.0, self.total, 1.0)
         before = self._schedule.tokens_before
-        return Point(before(step), before(step + 1) - before(step), before(self._schedule.steps))
+        amount = before(step + 1) - before(step)
+        return Point(before(step), amount, before(self._schedule.steps), amount)
 
     def over(self, steps: int) -> bool:
         """After the last one."""
@@ -66,13 +69,18 @@ class StepPace:
 
 
 class ClockPace:
-    """A run that ends when its time is over, by the main process's clock; `before`: seconds of earlier sessions."""
+    """A run that ends when its time is over, by the main process's clock; `before`: seconds of earlier sessions.
+
+    It goes from the end of a session's first step: before that a model is compiled and libraries are loaded, which
+    would use up the warm-up.
+    """
 
     def __init__(self, minutes: float, before: float, first_step: int, accelerator: Accelerator) -> None:
         self.total = 60.0 * minutes
-        self._before, self._began, self._accelerator = before, time.monotonic(), accelerator
+        self._before, self._began, self._accelerator = before, 0.0, accelerator
         self._looked, self._seconds, self._each = first_step, before, 0.0
-        self._next = first_step
+        self._first = first_step
+        self._next = first_step + 1
 
     def at(self, step: int) -> Point:
         """By the clock, or reckoned from the last look at it."""
@@ -81,17 +89,24 @@ class ClockPace:
         return Point(self.reached(step), self._each, self.total)
 
     def over(self, steps: int) -> bool:
-        """When the time is over, as far as is known without asking."""
-        return self.reached(steps) >= self.total
+        """When the time is over: reckoned to be, and found to be."""
+        if self.reached(steps) < self.total:
+            return False
+        # What was reckoned from an evaluation's steps is too much. All processes reckon alike, so all look.
+        if steps > self._first:
+            self._look(steps)
+        return self._seconds >= self.total
 
     def reached(self, steps: int) -> float:
         """Seconds."""
         return min(self._seconds + self._each * (steps - self._looked), self.total)
 
     def _look(self, step: int) -> None:
-        seconds = self._before + time.monotonic() - self._began
+        now = time.monotonic()
+        self._began = self._began or now
+        seconds = self._before + now - self._began
         if self._accelerator.num_processes > 1:
-            mine = torch.tensor(seconds if self._accelerator.is_main_process else 0.0, device=self._accelerator.device)
+            mine = zeros(self._accelerator.device)[:1] + (seconds if self._accelerator.is_main_process else 0.0)
             seconds = float(self._accelerator.reduce(mine, "sum"))
         if step > self._looked:
             self._each = (seconds - self._seconds) / (step - self._looked)

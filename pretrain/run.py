@@ -16,6 +16,7 @@ from pretrain.flops import Work
 from pretrain.layout import Layout
 from pretrain.masking import PairMaskingCollator
 from pretrain.model import PretrainingObjective
+from pretrain.nsp import PairPlan
 from pretrain.prepared import Prepared
 from pretrain.schedule import Schedule
 from pretrain.settings import ModelSettings, TrainSettings
@@ -42,6 +43,8 @@ class Run:
     recent_steps: int = 0
     recent_work: Work = field(default_factory=Work)
     recent_since: float = field(default_factory=time.monotonic)
+    #: The held-out plan of each block.
+    heldout_plans: dict[int, PairPlan | None] = field(default_factory=dict)
     #: What the progress line says of the last evaluation.
     told: str = ""
 

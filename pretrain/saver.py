@@ -60,6 +60,11 @@ class Saver:
         if written is not None:
             written.result()
 
+    def settled(self) -> None:
+        """Wait until nothing is being written, whatever became of it: `wait` raises that later."""
+        if self._written is not None:
+            self._written.exception()
+
     def __enter__(self) -> Saver:
         return self
 

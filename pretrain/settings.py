@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from pipeline.recipe import STRICT
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -44,10 +45,10 @@ class ModelSettings:
     hidden_dropout_prob: Probability
     attention_probs_dropout_prob: Probability
     #: Standard deviation of the initial weights.
-    initializer_range: Annotated[float, Field(gt=0)]
+    initializer_range: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     #: Standard deviation of position vectors that begin as sines and cosines, and are then trained like the rest: at
     #: first a distance looks the same wherever it is. 0: they begin at random too.
-    sinusoidal_range: Annotated[float, Field(ge=0)]
+    sinusoidal_range: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
     def __post_init__(self) -> None:
         if self.hidden_size % self.num_attention_heads:
@@ -65,7 +66,7 @@ class PhaseSettings:
     tokens: Annotated[int, Field(ge=0)] = 0
     block_size: Annotated[int, Field(ge=0)] = 0
     batch_size: Annotated[int, Field(ge=0)] = 0
-    learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    learning_rate: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
     def __post_init__(self) -> None:
         if bool(self.steps) == bool(self.tokens):
@@ -93,13 +94,14 @@ class TrainSettings:
     max_steps: Annotated[int, Field(ge=0)]
     #: Real tokens (special ones too, no padding), to the nearest step; 0: not by tokens.
     max_tokens: Annotated[int, Field(ge=0)]
-    #: Minutes by the clock, over all sessions, evaluations and checkpoints on the way included; 0: not by the clock.
-    budget_minutes: Annotated[float, Field(ge=0)]
+    #: Minutes by the clock, over all sessions, each from the end of its first step; evaluations and checkpoints on the
+    #: way are included. 0: not by the clock.
+    budget_minutes: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     #: A Hugging Face folder of a BERT, ours exported or anyone's, whose weights the run begins with; "": random ones.
     init_from: str
     #: What makes a step of a gradient: AdamW for all, or Muon for the matrices of the layers and AdamW for the rest.
     optimizer: Literal["adamw", "muon"]
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     #: What the schedule of the learning rate counts; a run by the clock counts the time.
     schedule_by: Literal["steps", "tokens"]
     #: Share of the run over which the rate rises from 0; then it changes by the schedule.
@@ -107,16 +109,16 @@ class TrainSettings:
     schedule: Literal["linear", "cosine", "constant", "trapezoid"]
     #: Share of the run, its end, over which a `trapezoid` falls to 0 after it was constant.
     decay_ratio: Probability
-    weight_decay: Annotated[float, Field(ge=0)]
-    adam_beta1: Probability
-    adam_beta2: Probability
-    adam_epsilon: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    adam_beta1: Momentum
+    adam_beta2: Momentum
+    adam_epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     #: Momentum of Muon, where that is the optimiser.
-    muon_momentum: Probability
+    muon_momentum: Momentum
     #: Gradients are scaled down to this norm; 0 leaves them.
-    max_grad_norm: Annotated[float, Field(ge=0)]
+    max_grad_norm: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     #: The run stops when its loss stands so many nats above its lowest; 0: never.
-    max_loss_rise: Annotated[float, Field(ge=0)]
+    max_loss_rise: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     #: Whether a step takes examples of about one length (less padding), or of any.
     group_by_length: bool
     #: Share of text tokens to predict in the first step, and in the last one: in between it changes by the same amount
@@ -146,6 +148,8 @@ class TrainSettings:
         lengths = [name for name in ("phases", "max_steps", "max_tokens", "budget_minutes") if getattr(self, name)]
         if len(lengths) > 1:
             raise ValueError(f"how long to train is said by {' and by '.join(lengths)}: leave one, set the others to 0")
+        if self.grow_positions and self.init_from:
+            raise ValueError("grow_positions would write over positions that init_from brings: leave one of the two")
         if self.budget_minutes and self.mlm_probability_end != self.mlm_probability:
             raise ValueError(
                 "a run by the clock (budget_minutes) has no last step for mlm_probability_end: set it to "

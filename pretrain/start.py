@@ -78,20 +78,20 @@ def starting_model(
     prepared: Prepared,
     run: Path,
     *,
-    resumed: bool,
+    noted: dict[str, object] | None,
     tell: bool,
 ) -> BertForPreTraining:
-    """The model that a run begins with; for one that is `resumed`, of the same configuration, to be filled.
+    """The model that a run begins with; for one that is resumed, of the configuration that was `noted`, to be filled.
 
     With `tell` (the main process) what was carried is printed and written into `run`.
     """
     if not settings.init_from:
         return new_model(config, settings.seed, sinusoidal_range)
     folder = Path(settings.init_from)
-    if resumed:
+    if noted is not None:
         if tell and not folder.exists():
             warn(f"{_BEGINS}: {folder} is gone and could not be compared; going on from the checkpoint")
-        return new_model(_with(config, _noted(run)), settings.seed)
+        return new_model(_with(config, noted), settings.seed)
     vocabulary = Tokenizer.from_buffer(prepared.tokenizer_files["tokenizer.json"])
     try:
         start = start_from(open_source(folder), config, settings.seed, vocabulary)
@@ -103,7 +103,8 @@ def starting_model(
         kept = {name: getattr(start.model.config, name) for name in KEPT}
         note = {"folder": str(folder), "config": kept, "carried": dict(start.carried)}
         write_atomic(run / START, json.dumps(note, indent=1, ensure_ascii=False) + "\n")
-        table(f"pretrain begins from {folder}", ("part", "begins as"), start.carried)
+        unused = [("sinusoidal_range", "not used: the folder has positions")] if sinusoidal_range else []
+        table(f"pretrain begins from {folder}", ("part", "begins as"), [*start.carried, *unused])
     return start.model
 
 
@@ -165,7 +166,11 @@ def _noted_inputs(run: Path) -> dict[str, str]:
         return {}
 
 
-def _noted(run: Path) -> dict[str, object]:
+def noted_config(settings: TrainSettings, run: Path) -> dict[str, object]:
+    """What of its folder's configuration a run that is resumed keeps; {} for one from random weights. Raises InputError
+    if that was damaged."""
+    if not settings.init_from:
+        return {}
     path = run / START
     try:
         kept = dict(json.loads(path.read_text("utf-8"))["config"])

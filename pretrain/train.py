@@ -11,6 +11,7 @@ else, it refuses.
 from __future__ import annotations
 
 import argparse
+import json
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from transformers import AutoTokenizer
 
 from pipeline.artifact import Key, still_there
 from pipeline.console import say
-from pipeline.errors import InputError
+from pipeline.errors import InputError, OneProcessError
 from pipeline.recipe import Recipe, as_table
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
 from pretrain.attention import take_unpadded
@@ -38,7 +39,7 @@ from pretrain.run import Run
 from pretrain.rundir import PRETRAIN, alone_in, claim
 from pretrain.schedule import Schedule
 from pretrain.settings import ModelSettings, TrainSettings
-from pretrain.start import start_inputs, start_settings, starting_model
+from pretrain.start import noted_config, start_inputs, start_settings, starting_model
 from pretrain.together import on_all, on_main, same_on_all
 
 
@@ -92,7 +93,7 @@ def pretrain(
     check_optimizer(settings)
     key = PRETRAIN.key(
         {"model": as_table(shape), "train": {**as_table(settings), **start_settings(settings)}},
-        {"examples": prepared.manifest.content, **on_all(accelerator, lambda: start_inputs(settings, folder))},
+        {"examples": prepared.manifest.content, **on_main(accelerator, lambda: start_inputs(settings, folder))},
     )
     schedule = prepared.schedule(settings)
     # 0: each phase to its own block, which a compiled model wants.
@@ -102,18 +103,22 @@ def pretrain(
             raise InputError(f"--pad-to-multiple-of {multiple} does not divide the block of {phase.block_size} tokens")
     config = bert_config(shape, prepared.vocab_size, schedule.longest_block)
     share = share_of(schedule, settings, accelerator, arguments)
-    collator = _collator(prepared, settings)
+    collator = on_all(accelerator, lambda: _collator(prepared, settings))
     same_on_all(key.made_from, f"a recipe or examples ({prepared.folder})")
     if on_main(accelerator, lambda: _claimed(folder, key, stack)):
         if accelerator.is_main_process:
             say(f"pretrain: {folder} is finished")
         return
     checkpoint = on_main(accelerator, lambda: latest_checkpoint(folder / CHECKPOINTS))
-    resumed, tell = checkpoint is not None, accelerator.is_main_process
+    noted = on_main(accelerator, lambda: noted_config(settings, folder)) if checkpoint else None
+    if not checkpoint:
+        inputs = on_all(accelerator, lambda: start_inputs(settings, folder))
+        same_on_all(json.dumps(inputs), f"another model in {settings.init_from} (train.init_from)")
+    tell = accelerator.is_main_process
     positions = shape.sinusoidal_range
     model = on_all(
         accelerator,
-        lambda: starting_model(config, positions, settings, prepared, folder, resumed=resumed, tell=tell),
+        lambda: starting_model(config, positions, settings, prepared, folder, noted=noted, tell=tell),
     )
     if accelerator.is_main_process:
         _announce(folder, model.num_parameters(), schedule, checkpoint.step if checkpoint else 0, accelerator)
@@ -123,10 +128,14 @@ def pretrain(
     try:
         outcome = fit(run, checkpoint)
     except torch.OutOfMemoryError:
-        raise InputError(
+        fewer = (
+            f'--micro-batch {share.micro_batch // 2} (make: RUN="--micro-batch ...") changes nothing else'
+            if share.micro_batch > 1
+            else "lower model.hidden_size or the block, or give each device a part of the model (LAUNCH=fsdp)"
+        )
+        raise OneProcessError(
             f"{accelerator.device} has too little memory for {share.micro_batch} examples of "
-            f"{schedule.longest_block} tokens at once: --micro-batch {max(1, share.micro_batch // 2)} "
-            '(make: RUN="--micro-batch ...") leaves what is learned as it is'
+            f"{schedule.longest_block} tokens at once: {fewer}"
         ) from None
     on_main(accelerator, lambda: finish(run, key, outcome))
 

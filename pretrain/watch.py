@@ -13,7 +13,7 @@ the first steps stop nothing. All of it is made of the records, and so the same 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,6 +34,7 @@ from pretrain.prepared import Prepared
 from pretrain.settings import TrainSettings
 from pretrain.sharded import whole
 from pretrain.show import step_text
+from pretrain.together import on_main
 
 #: What a loss is a mean over, at least.
 STEPS, TOKENS = 10, 1000
@@ -140,15 +141,20 @@ class Watch:
     #: What the steps since the last record came to, kept on the device: looking at it waits for all of them.
     sums: list[Tensor] = field(default_factory=list)
     norms: list[Tensor] = field(default_factory=list)
+    #: Waits until no checkpoint is being written, and raises nothing.
+    settled: Callable[[], None] = lambda: None
 
     @classmethod
     def of(
         cls, folder: Path, prepared: Prepared, settings: TrainSettings, accelerator: Accelerator, done: int
     ) -> Watch:
-        """For a run that goes on after `done` steps, in its folder."""
-        records = [record for record in read_metrics(folder / METRICS) if record["step"] <= done] if done else []
-        if accelerator.is_main_process:
+        """For a run that goes on after `done` steps, in its folder, which the main process alone needs."""
+
+        def begin() -> list[Record]:
             (folder / STOPPED).unlink(missing_ok=True)
+            return [record for record in read_metrics(folder / METRICS) if record["step"] <= done] if done else []
+
+        records = on_main(accelerator, begin)
         return cls(folder, prepared, settings, accelerator, Trend.of(settings, prepared.vocab_size, records))
 
     def took(self, sums: Tensor, norm: Tensor) -> None:
@@ -195,6 +201,8 @@ class Watch:
         """Say on every process what is wrong, when the main one has written down what `step` was trained on."""
         told: list[Any] = [None]
         if self.accelerator.is_main_process:
+            # What is being written ends first: it may be the good one, and what was good may go for it.
+            self.settled()
             told[0] = self._written(what, step)
         broadcast_object_list(told)
         raise InputError(told[0])

@@ -67,6 +67,9 @@ def test_work_adds_up() -> None:
         ("NVIDIA L40S", 362e12),
         ("NVIDIA L4", 121e12),
         ("Tesla T4", 65e12),
+        ("NVIDIA H200 NVL", 835e12),
+        ("NVIDIA RTX A1000", None),
+        ("NVIDIA T400 4GB", None),
         ("Apple M3", None),
     ],
 )

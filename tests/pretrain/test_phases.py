@@ -1,5 +1,8 @@
 """Runs of several phases, and runs by the clock: resumed to the same weights, with the positions that they need."""
 
+import dataclasses
+import json
+import math
 import shutil
 from pathlib import Path
 
@@ -9,12 +12,14 @@ import torch
 
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
-from pretrain import loop
+from pretrain import loop, train
+from pretrain.finish import finish
 from pretrain.metrics import read_metrics
 from pretrain.nsp import draw_plan, lengths_of
 from pretrain.positions import grown
 from pretrain.prepared import open_prepared
 from pretrain.train import main
+from tests.pretrain.test_model import TRAIN
 from tests.pretrain.test_train import TINY, losses, weights
 
 PHASES = "train.phases=[{steps=6,block_size=16,batch_size=20},{tokens=3000,learning_rate=5e-4}]"
@@ -147,3 +152,49 @@ def test_a_budget_of_time_goes_on(sample_examples: Path, tmp_path: Path, monkeyp
     manifest = read_manifest(tmp_path / "pretrain" / "t")
     assert manifest is not None and 5.0 < manifest.figures["seconds"] < 40
     assert manifest.figures["steps"] == len(steps) - 1, "39 steps before, of which the last checkpoint holds 39"
+
+
+def test_the_best_checkpoint_is_of_the_last_phase(phased: Path) -> None:
+    """The loss of another block's examples is another."""
+    states = {
+        int(path.parent.name.removeprefix("step-")): json.loads(path.read_text("utf-8"))
+        for path in (phased / "pretrain" / "t" / "checkpoints").glob("step-*/state.json")
+    }
+    last = max(states)
+    assert states[6]["held_out_mlm_loss"] is None and states[last]["held_out_mlm_loss"] is not None
+    manifest = read_manifest(phased / "pretrain" / "t")
+    assert manifest is not None and manifest.figures["best_step"] > 6
+
+
+def test_grown_positions_would_write_over_those_of_a_folder() -> None:
+    with pytest.raises(ValueError, match="write over positions that init_from brings"):
+        dataclasses.replace(TRAIN, grow_positions=True, init_from="folder")
+
+
+@pytest.mark.parametrize("change", [{"budget_minutes": math.inf}, {"adam_beta2": 1.0}, {"learning_rate": math.inf}])
+def test_numbers_that_no_run_has(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        dataclasses.replace(TRAIN, **change)
+
+
+def test_a_last_checkpoint_that_cannot_be_read_back(
+    sample_examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is not sealed with another one; the same command does the lost steps again."""
+
+    def damaged(run, key, outcome):
+        weights_path = tmp_path / "pretrain" / "t" / "checkpoints" / "step-00000008" / "model.safetensors"
+        data = bytearray(weights_path.read_bytes())
+        data[-1] ^= 1
+        weights_path.write_bytes(data)
+        return finish(run, key, outcome)
+
+    eight = flags(sample_examples, tmp_path, "train.max_steps=8")
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "finish", damaged)
+        with pytest.raises(InputError, match="of step 8, cannot be read back"):
+            main(eight)
+    assert read_manifest(tmp_path / "pretrain" / "t") is None
+    main(eight)
+    manifest = read_manifest(tmp_path / "pretrain" / "t")
+    assert manifest is not None and manifest.figures["checkpoint"] == "checkpoints/step-00000008"
