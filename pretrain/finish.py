@@ -52,10 +52,13 @@ def finish(run: Run, key: Key, outcome: Outcome) -> None:
     }
     seal(run.folder, key, figures)
     measured = {name: form for name, form in _MEASURES.items() if f"held_out_{name}" in figures}
+    blocks = [phase.block_size for phase in run.schedule.phases]
+    # Examples of another block are other examples.
+    start_name = "start" if blocks[0] == blocks[-1] else f"start, block {blocks[0]}"
     rows = [
         (name, *(format(figures[f"{prefix}_{measure}"], form) for measure, form in measured.items()))
         for name, prefix in (
-            ("start", "start"),
+            (start_name, "start"),
             (f"best, step {figures.get('best_step', 0):,}", "best"),
             ("end", "held_out"),
         )
