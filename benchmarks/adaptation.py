@@ -4,8 +4,8 @@
 
 Both texts go through the road's own stages into DIR, each with a vocabulary of its own, and models of one shape are
 trained: on the general text; on the domain's from that model (`train.init_from`), with the domain's vocabulary and with
-the general one; on the domain's from random weights, for as many steps as the continuation takes, and for as many as
-both trainings together.
+the general one; on the domain's from random weights, for as many steps as the continuation takes, and with `--both`
+once more for as many as both trainings together.
 
 * bits/char, eojeols: held-out eojeols of the domain, the same for all, are hidden whole and spelled piece after piece,
   those before it in the eojeol shown, so that the sum of -log2 p is what the eojeol costs; by its characters. It can be
@@ -52,8 +52,9 @@ def main(argv: list[str] | None) -> None:
         "continued, the domain's vocabulary": (_train(road, "continued", "domain", once, start), once),
         "continued, the general vocabulary": (_train(road, "kept", "domain-general", once, start), once),
         "from nothing": (_train(road, "nothing", "domain", once), once),
-        "from nothing, steps of both": (_train(road, "nothing-both", "domain", both), both),
     }
+    if arguments.both:
+        models["from nothing, steps of both"] = (_train(road, "nothing-both", "domain", both), both)
     _tell(road, models, arguments)
 
 
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--recipe", default="small")
     parser.add_argument("--general-steps", type=positive, default=900)
     parser.add_argument("--steps", type=positive, default=300)
+    parser.add_argument("--both", action="store_true", help="from nothing for the steps of both trainings, too")
     parser.add_argument("--sentences", type=positive, default=2000, help="most held-out sentences that are masked")
     parser.add_argument("--set", dest="sets", nargs="*", default=[], metavar="SECTION.KEY=VALUE", help="for all stages")
     return parser
