@@ -15,6 +15,7 @@ from pretrain.dataset import PairDataset, Share
 from pretrain.draws import EVALUATION, stream
 from pretrain.evaluate import Scores, Spelling, characters_of, evaluate
 from pretrain.examples import build_examples
+from pretrain.layout import Layout
 from pretrain.masking import PairMaskingCollator
 from pretrain.masks import IGNORED
 from pretrain.model import PretrainingObjective, bert_config, new_model
@@ -55,7 +56,7 @@ def test_bits_per_character_are_those_of_a_count_token_by_token(examples: Path) 
 
     def scored(micro_batch: int) -> Scores:
         share = Share(0, 1, micro_batch, 0)
-        return evaluate(objective, dataset, collator, Accelerator(cpu=True), share, ROWS, spelling)
+        return evaluate(objective, dataset, collator, Accelerator(cpu=True), share, ROWS, Layout(), spelling)
 
     rows = range(min(ROWS, len(dataset)))
     batch = collator.torch_call(dataset.__getitems__(rows))
