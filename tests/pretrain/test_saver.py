@@ -279,3 +279,11 @@ def test_a_run_that_knows_no_best_one(risen: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("pretrain.export.open_artifact", lambda *_: manifest)
     with pytest.raises(InputError, match="does not know its best checkpoint"):
         export_run(risen / "pretrain" / "t", tmp_path / "out", "best")
+
+
+def test_a_loss_is_of_its_own_step(sample_examples: Path, tmp_path: Path) -> None:
+    """A checkpoint whose step was not evaluated has none, and not the one before it."""
+    main(arguments(sample_examples, tmp_path, changes=("train.eval_every=10",)))
+    root = tmp_path / "pretrain" / "t" / "checkpoints"
+    states = [json.loads(path.read_text()) for path in sorted(root.glob("*/state.json"))]
+    assert [state["held_out_mlm_loss"] is None for state in states] == [True, False, True, False]
