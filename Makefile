@@ -123,7 +123,7 @@ plan: $(INSTALLED) ## tell what a run would cost: parameters, memory, disk, time
 	@$(PY) -m pretrain.budget $(FLAGS) --gpus $(GPUS)
 
 probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] of TEXT with MODEL
-	@$(PY) -m pretrain.probe $(FLAGS) --model $(MODEL) --text "$$HANBEOT_TEXT"
+	@$(PY) -m probes.ask $(FLAGS) --model $(MODEL) --text "$$HANBEOT_TEXT"
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
@@ -190,5 +190,5 @@ $(EXPORT_DONE): $(PRETRAIN_DONE)
 
 $(ANSWER): $(EXPORT_DONE) $(ASKED_TEXT)
 	@mkdir -p $(@D)
-	@$(PY) -m pretrain.probe $(FLAGS) --model $(ARTIFACTS)/export/$(NAME) --text "$$HANBEOT_TEXT" --out $(@D) > $@.part
+	@$(PY) -m probes.ask $(FLAGS) --model $(ARTIFACTS)/export/$(NAME) --text "$$HANBEOT_TEXT" --out $(@D) > $@.part
 	@mv $@.part $@

@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 from corpora.build import build_corpus
+from corpora.document import read_documents, shards
 from corpora.settings import CorpusSettings
 from corpora.sources.names import SAMPLE, Source, find_sources
 from pipeline.executor import Workers
@@ -97,6 +98,25 @@ def sample_examples(sample_corpus: Path, sample_tokenizer: Path) -> Path:
     folder = sample_corpus.parent / "examples"
     build_examples(sample_corpus, sample_tokenizer, EXAMPLES, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(sample_examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of a run of a few steps, beside the run (`pretrain/t`)."""
+    from pretrain.export import export_run
+    from pretrain.train import main
+    from tests.pretrain.test_train import arguments
+
+    root = tmp_path_factory.mktemp("exported")
+    main(arguments(sample_examples, root))
+    export_run(root / "pretrain" / "t", root / "export")
+    return root / "export"
+
+
+@pytest.fixture(scope="session")
+def held_out_lines(sample_corpus: Path) -> list[str]:
+    """Held-out sentences of the sample."""
+    return [line for document in read_documents(shards(sample_corpus, "heldout")) for line in document]
 
 
 @pytest.fixture

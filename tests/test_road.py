@@ -15,7 +15,7 @@ from tests.conftest import REPOSITORY
 
 #: What a clone brings.
 CLONED = ("Makefile", "README.md", "README.ko.md", "pyproject.toml", "constraints.txt", "LICENSE")
-ROOMS = ("pipeline", "corpora", "tokenizer", "pretrain", "finetune", "tests")
+ROOMS = ("pipeline", "corpora", "tokenizer", "pretrain", "probes", "finetune", "tests")
 #: Makes every run short; a command's own SET stands above the environment's.
 SHORT = "train.max_steps=20 train.eval_every=10 finetune.epochs=1"
 README = (REPOSITORY / "README.md").read_text("utf-8")
@@ -178,7 +178,7 @@ def test_every_stage_runs_from_any_folder_without_make(tmp_path: Path) -> None:
         "pretrain.examples",
         "pretrain.train",
         "pretrain.export",
-        "pretrain.probe",
+        "probes.ask",
     )
     for module in stages:
         command = [sys.executable, "-m", module, "--name", "x", "--set", *SHORT.split()]
@@ -205,7 +205,7 @@ def test_the_sample_learns_the_fact_and_does_not_parrot_it(tmp_path: Path) -> No
         "물은 수소와 [MASK]로 이루어져 있다.",
     ]
     texts = " ".join(f"--text '{text}'" for text in others)
-    asked = run(checkout, f".venv/bin/python -m pretrain.probe --top 1 --json {texts}")
+    asked = run(checkout, f".venv/bin/python -m probes.ask --top 1 --json {texts}")
     best = [answer["gaps"][0][0]["piece"] for answer in json.loads(asked.stdout)]
     assert best[0] == "조선" and len(best) == 4 and "조선" not in best[1:], best
     figures = json.loads((checkout / "artifacts/pretrain/sample/manifest.json").read_text("utf-8"))["figures"]

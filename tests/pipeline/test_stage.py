@@ -69,7 +69,7 @@ def test_names_that_are_no_names(tmp_path: Path) -> None:
 
 def test_help_of_every_stage_names_its_command() -> None:
     modules = ("corpora.build", "tokenizer.train", "pretrain.examples", "pretrain.train", "pretrain.export")
-    for module in (*modules, "pretrain.probe", "finetune.train"):
+    for module in (*modules, "probes.ask", "finetune.train"):
         done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, cwd=REPOSITORY)
         assert done.returncode == 0 and f"python -m {module}" in done.stdout and "--set" in done.stdout
 

@@ -1,6 +1,6 @@
 """Stage `probe`: ask a model what stands behind [MASK].
 
-    python -m pretrain.probe --model artifacts/export/law --text "이순신은 [MASK] 중기의 무신이다."
+    python -m probes.ask --model artifacts/export/law --text "이순신은 [MASK] 중기의 무신이다."
 
 (make probe TEXT="...").
 
@@ -19,7 +19,8 @@ from pipeline.console import answer, table, warn
 from pipeline.errors import InputError
 from pipeline.files import write_atomic
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
-from pretrain.fillmask import Answer, FillMask
+from probes.fillmask import Answer, fill
+from probes.model import MaskedModel
 
 TEXT = "이순신은 [MASK] 중기의 무신이다."
 _BAR = 20
@@ -27,7 +28,7 @@ _BAR = 20
 
 def main(argv: list[str] | None) -> None:
     """Parse the command line, fill the masks, print the answers."""
-    parser = stage_parser("pretrain.probe", "Fill the masks of a text with an exported model.")
+    parser = stage_parser("probes.ask", "Fill the masks of a text with an exported model.")
     parser.add_argument("--model", type=Path, help="a Hugging Face folder (default: artifacts/export/<name>)")
     parser.add_argument("--text", action="append", help=f"a text with [MASK]; may be given often (default: {TEXT})")
     parser.add_argument("--top", type=int, default=5, help="answers for each mask (default 5)")
@@ -39,8 +40,8 @@ def main(argv: list[str] | None) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     recipe = read_recipe(arguments)
-    model = FillMask(arguments.model or artifact_folder(arguments, "export", recipe))
-    answers = [model.answer(text, arguments.top) for text in arguments.text or [TEXT]]
+    model = MaskedModel(arguments.model or artifact_folder(arguments, "export", recipe))
+    answers = [fill(model, text, arguments.top) for text in arguments.text or [TEXT]]
     for found in answers:
         if found.unknown:
             warn(f"{found.unknown} token(s) of the text are unknown to the model: {' '.join(found.pieces)}")
