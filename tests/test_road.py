@@ -15,7 +15,7 @@ from tests.conftest import REPOSITORY
 
 #: What a clone brings.
 CLONED = ("Makefile", "README.md", "README.ko.md", "pyproject.toml", "constraints.txt", "LICENSE")
-ROOMS = ("pipeline", "corpora", "tokenizer", "pretrain", "probes", "finetune", "tests")
+ROOMS = ("pipeline", "corpora", "tokenizer", "pretrain", "probes", "finetune", "pages", "tests")
 #: Makes every run short; a command's own SET stands above the environment's.
 SHORT = "train.max_steps=20 train.eval_every=10 finetune.epochs=1"
 README = (REPOSITORY / "README.md").read_text("utf-8")

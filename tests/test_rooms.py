@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import REPOSITORY
 
 #: Top to bottom: a room may import itself and what is below it.
-ROOMS = ["finetune", "probes", "pretrain", "tokenizer", "corpora", "pipeline"]
+ROOMS = ["pages", "finetune", "probes", "pretrain", "tokenizer", "corpora", "pipeline"]
 #: Stage modules: nothing imports them.
 ROOFS = {
     "pretrain.budget",
@@ -17,6 +17,12 @@ ROOFS = {
     "pretrain.examples",
     "pretrain.export",
     "probes.ask",
+    "probes.cloze",
+    "probes.josa",
+    "probes.leaks",
+    "probes.next_sentence",
+    "pages.demo",
+    "pages.report",
     "finetune.train",
     "pretrain.train",
 }
@@ -69,7 +75,7 @@ def test_imports_go_down(path: Path) -> None:
 def test_torch_stays_upstairs(path: Path) -> None:
     heavy = {"torch", "transformers", "accelerate"} & {name.split(".")[0] for name in imported(path)}
     if (
-        path.relative_to(REPOSITORY).parts[0] not in ("pretrain", "probes", "finetune")
+        path.relative_to(REPOSITORY).parts[0] not in ("pretrain", "probes", "finetune", "pages")
         or name_of(path) in WITHOUT_TORCH
     ):
         assert heavy - AS_USERS_DO.get(name_of(path), set()) == set()

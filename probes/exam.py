@@ -1,0 +1,139 @@
+"""What the probes that mark a model share: whom they ask, about which held-out text, and who stands beside.
+
+A mark says little by itself, so each probe asks the same shape with random weights too, and any other folder that is
+named by `--beside`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import transformers
+from scipy.stats import binomtest
+
+from corpora.document import CORPUS, read_documents, shards
+from pipeline.artifact import open_artifact
+from pipeline.errors import InputError
+from pipeline.files import hash_file
+from pipeline.recipe import Recipe
+from pipeline.stage import artifact_folder, positive, stage_parser
+from pretrain.folder import model_files
+from probes.model import MaskedModel
+
+#: Name of the same shape with random weights in tables and figures.
+RANDOM = "random weights"
+
+
+@dataclass(frozen=True)
+class Share:
+    """`right` of `of` answers."""
+
+    right: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        """Of 1; 0 for no answers."""
+        return self.right / self.of if self.of else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % confidence interval of the share (Wilson 1927); (0, 1) for no answers."""
+        if not self.of:
+            return 0.0, 1.0
+        found = binomtest(self.right, self.of).proportion_ci(method="wilson")
+        return float(found.low), float(found.high)
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Who is asked about what.
+
+    documents: held-out documents of sentences, in their order. inputs: content of all that decides the outcome, for
+    an artifact's key.
+    """
+
+    model: Path
+    beside: tuple[Path, ...]
+    random_weights: bool
+    documents: tuple[tuple[str, ...], ...]
+    items: int
+    seed: int
+    inputs: dict[str, str]
+
+    def models(self) -> Iterator[tuple[str, MaskedModel]]:
+        """Name and model, one after the other: the one that is asked, the others beside it, random weights."""
+        yield self.model.name, MaskedModel(self.model)
+        for folder in self.beside:
+            yield folder.name, MaskedModel(folder)
+        if self.random_weights:
+            yield RANDOM, MaskedModel(self.model, random_weights=self.seed)
+
+    def draw(self, population: int) -> list[int]:
+        """At most `items` of `population` things, in their order: a function of the seed."""
+        generator = np.random.Generator(np.random.Philox(self.seed))
+        return sorted(int(number) for number in generator.permutation(population)[: self.items])
+
+
+def exam_parser(module: str, purpose: str, items: int) -> argparse.ArgumentParser:
+    """A parser for a probe that marks models on held-out text, `items` of it unless told otherwise."""
+    parser = stage_parser(module, purpose)
+    parser.add_argument("--model", type=Path, help="a Hugging Face folder (default: artifacts/export/<name>)")
+    parser.add_argument("--beside", type=Path, action="append", default=[], help="another folder; may be given often")
+    parser.add_argument("--no-random-weights", action="store_true", help="do not ask the same shape untrained")
+    parser.add_argument(
+        "--corpus", type=Path, help="corpus artifact with held-out text (default: artifacts/corpus/<name>)"
+    )
+    parser.add_argument(
+        "--text", type=Path, help="ask about this text instead: a sentence a line, documents between blank lines"
+    )
+    parser.add_argument("--items", type=positive, default=items, help=f"most that is asked (default: {items:,})")
+    parser.add_argument("--seed", type=int, default=0, help="which of it, and random weights (default: 0)")
+    return parser
+
+
+def read_exam(arguments: argparse.Namespace, recipe: Recipe) -> Exam:
+    """The exam that a command line asks for; raises InputError if model or text are absent, or two share a name."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    model = Path(arguments.model or artifact_folder(arguments, "export", recipe))
+    folders = (model, *arguments.beside)
+    names = [folder.name for folder in folders]
+    if len({*names, RANDOM}) != len(names) + 1:
+        raise InputError(f"the models are told apart by their folders' names, and these are alike: {', '.join(names)}")
+    inputs = {f"{folder.name}/{path.name}": hash_file(path) for folder in folders for path in model_files(folder)}
+    if arguments.text:
+        documents = _documents([arguments.text])
+        inputs["text"] = hash_file(arguments.text)
+    else:
+        corpus = arguments.corpus or artifact_folder(arguments, CORPUS.stage, recipe)
+        inputs["corpus"] = open_artifact(corpus, CORPUS).content
+        documents = _documents(shards(corpus, "heldout"))
+    if not documents:
+        raise InputError("there is no held-out text to ask about: name one with --text, or set corpus.held_out above 0")
+    return Exam(
+        model,
+        tuple(arguments.beside),
+        not arguments.no_random_weights,
+        documents,
+        arguments.items,
+        arguments.seed,
+        inputs,
+    )
+
+
+def _documents(paths: list[Path]) -> tuple[tuple[str, ...], ...]:
+    try:
+        return tuple(
+            tuple(unicodedata.normalize("NFC", sentence).strip() for sentence in document)
+            for document in read_documents(paths)
+        )
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {error.filename}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{paths[0]} is not UTF-8 text: {error}") from None
