@@ -1,4 +1,4 @@
-"""What tests share: one thread a process (they run in parallel), a small corpus and vocabulary made once a worker."""
+"""What tests share: one thread a process (they run in parallel), a small corpus and vocabulary made once."""
 
 import os
 
@@ -72,32 +72,47 @@ def sources(*names: object, settings: CorpusSettings = CORPUS) -> list[Source]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests first, the whole sample road before all: so the two cores end at about the same time."""
-    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "learns_the_fact" not in item.name))
+    """Slow tests first, before all the roads, of them the whole sample's: so the two cores end at about the same time.
+
+    A worker begins with the first half of the list, and what it has not come to is taken from it from the end.
+    """
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("slow") is None,
+            "learns_the_fact" not in item.name,
+            item.path.name != "test_road.py",
+        )
+    )
 
 
 @pytest.fixture(scope="session")
-def sample_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The corpus artifact of the sample that ships."""
-    folder = tmp_path_factory.mktemp("sample") / "corpus"
-    build_corpus(sources(SAMPLE), CORPUS, folder, Workers())
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of pytest have in common."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
     return folder
 
 
 @pytest.fixture(scope="session")
-def sample_tokenizer(sample_corpus: Path) -> Path:
+def sample_corpus(shared: Path) -> Path:
+    """The corpus artifact of the sample that ships. One worker makes it, the others wait for its lock."""
+    build_corpus(sources(SAMPLE), CORPUS, shared / "corpus", Workers())
+    return shared / "corpus"
+
+
+@pytest.fixture(scope="session")
+def sample_tokenizer(shared: Path, sample_corpus: Path) -> Path:
     """A vocabulary of the sample."""
-    folder = sample_corpus.parent / "tokenizer"
-    train_tokenizer(sample_corpus, TOKENIZER, folder, Workers())
-    return folder
+    train_tokenizer(sample_corpus, TOKENIZER, shared / "tokenizer", Workers())
+    return shared / "tokenizer"
 
 
 @pytest.fixture(scope="session")
-def sample_examples(sample_corpus: Path, sample_tokenizer: Path) -> Path:
+def sample_examples(shared: Path, sample_corpus: Path, sample_tokenizer: Path) -> Path:
     """Examples of the sample."""
-    folder = sample_corpus.parent / "examples"
-    build_examples(sample_corpus, sample_tokenizer, EXAMPLES, folder)
-    return folder
+    build_examples(sample_corpus, sample_tokenizer, EXAMPLES, shared / "examples")
+    return shared / "examples"
 
 
 @pytest.fixture(scope="session")

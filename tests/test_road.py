@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 CLONED = ("Makefile", "README.md", "README.ko.md", "pyproject.toml", "constraints.txt", "LICENSE")
 ROOMS = ("pipeline", "corpora", "tokenizer", "pretrain", "probes", "finetune", "pages", "tests")
 #: Makes every run short; a command's own SET stands above the environment's.
-SHORT = "train.max_steps=20 train.eval_every=10 finetune.epochs=1"
+SHORT = "train.max_steps=4 train.eval_every=2 train.batch_size=8 train.eval_examples=32 finetune.epochs=1"
 README = (REPOSITORY / "README.md").read_text("utf-8")
 README_KO = (REPOSITORY / "README.ko.md").read_text("utf-8")
 
@@ -61,8 +61,18 @@ def made(folder: Path, name: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_of_the_repository(tmp_path_factory.mktemp("road") / "hanbeot")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A fresh checkout in which the first two commands of a user ran, and what the second one said."""
+    checkout = copy_of_the_repository(tmp_path_factory.mktemp("road") / "hanbeot")
+    for command in ("make tokenizer", "make pretrain"):
+        done = run(checkout, command, SET=SHORT)
+        assert done.returncode == 0, done.stderr
+    return checkout, done.stdout
+
+
+@pytest.fixture
+def checkout(pretrained: tuple[Path, str]) -> Path:
+    return pretrained[0]
 
 
 def test_make_help_lists_every_target_with_its_own_words() -> None:
@@ -78,6 +88,28 @@ def test_make_help_lists_every_target_with_its_own_words() -> None:
 def test_both_readmes_have_the_same_commands() -> None:
     assert shell_lines(README) == shell_lines(README_KO)
     assert len(shell_lines(README)) > 10
+
+
+@pytest.mark.slow
+def test_a_second_make_does_nothing_and_a_change_rebuilds_what_depends_on_it(pretrained: tuple[Path, str]) -> None:
+    checkout, said = pretrained
+    assert "이순신은 [MASK] 중기의 무신이다." in said
+    before = made(checkout, "sample")
+    assert set(before) == {"corpus", "tokenizer", "examples", "pretrain", "export"}
+    time.sleep(1.1)  # manifests say when to the second
+    second = run(checkout, "make pretrain", SET=SHORT)
+    assert second.returncode == 0 and "python" not in second.stdout, "nothing was even asked"
+    assert "이순신은 [MASK] 중기의 무신이다." in second.stdout
+    touched = run(checkout, "touch corpora/*.py && make pretrain", SET=SHORT)
+    assert touched.returncode == 0 and made(checkout, "sample") == before, "asked, but nothing to do"
+    refused = run(checkout, "make pretrain", SET=SHORT + " train.learning_rate=5e-4")
+    assert refused.returncode != 0 and "train.learning_rate" in refused.stderr and "5e-4" not in refused.stdout.split()
+    assert made(checkout, "sample") == before, "a finished run is never overwritten"
+    plain = run(checkout, "make pretrain")
+    assert plain.returncode == 0 and made(checkout, "sample") == before, "what was refused is not remembered"
+    other = run(checkout, "make pretrain NAME=other", SET=SHORT + " train.learning_rate=5e-4")
+    assert other.returncode == 0, other.stderr
+    assert made(checkout, "sample") == before
 
 
 @pytest.mark.slow
@@ -115,30 +147,6 @@ def test_the_notebook_s_cell_runs(sample_corpus: Path, sample_tokenizer: Path, t
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model_output" / "model.safetensors").exists()
-
-
-@pytest.mark.slow
-def test_a_second_make_does_nothing_and_a_change_rebuilds_what_depends_on_it(tmp_path: Path) -> None:
-    checkout = copy_of_the_repository(tmp_path / "hanbeot")
-    first = run(checkout, "make tokenizer && make pretrain", SET=SHORT)
-    assert first.returncode == 0, first.stderr
-    assert "이순신은 [MASK] 중기의 무신이다." in first.stdout
-    before = made(checkout, "sample")
-    assert set(before) == {"corpus", "tokenizer", "examples", "pretrain", "export"}
-    time.sleep(1.1)  # manifests say when to the second
-    second = run(checkout, "make pretrain", SET=SHORT)
-    assert second.returncode == 0 and "python" not in second.stdout, "nothing was even asked"
-    assert "이순신은 [MASK] 중기의 무신이다." in second.stdout
-    touched = run(checkout, "touch corpora/*.py && make pretrain", SET=SHORT)
-    assert touched.returncode == 0 and made(checkout, "sample") == before, "asked, but nothing to do"
-    refused = run(checkout, "make pretrain", SET=SHORT + " train.learning_rate=5e-4")
-    assert refused.returncode != 0 and "train.learning_rate" in refused.stderr and "5e-4" not in refused.stdout.split()
-    assert made(checkout, "sample") == before, "a finished run is never overwritten"
-    plain = run(checkout, "make pretrain")
-    assert plain.returncode == 0 and made(checkout, "sample") == before, "what was refused is not remembered"
-    other = run(checkout, "make pretrain NAME=other", SET=SHORT + " train.learning_rate=5e-4")
-    assert other.returncode == 0, other.stderr
-    assert made(checkout, "sample") == before
 
 
 @pytest.mark.slow

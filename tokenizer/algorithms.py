@@ -13,7 +13,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from pipeline.console import progress, say
-from pipeline.executor import Pool
+from pipeline.executor import HERE, Pool
 from tokenizer.alphabet import Alphabet, choose_alphabet, stands_alone
 from tokenizer.learn import count_uses, learn_vocabulary
 from tokenizer.morphemes import split_words_apart
@@ -27,6 +27,9 @@ Encode = Callable[[Sequence[str]], list[list[int]]]
 
 #: Algorithms whose run-time is longest match over words.
 WORDPIECE = ("wordpiece", "morpheme", "particle")
+#: So many words and fewer are analysed in this process, which needs an analyser for the held-out text anyway: each of
+#: several workers would first have to load one, and that takes longer.
+FEW_WORDS = 30_000
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def _by_words(counts: WordCounts, alphabet: Alphabet, settings: TokenizerSetting
     splits: Mapping[str, Sequence[int]] = {}
     if settings.algorithm != "wordpiece":
         with progress("morphemes", len(counts.words)) as advance:
-            splits = split_words_apart(counts.words, pool, settings.algorithm == "particle", advance)
+            where = pool if len(counts.words) > FEW_WORDS else HERE
+            splits = split_words_apart(counts.words, where, settings.algorithm == "particle", advance)
     learned = learn_vocabulary(counts.words, splits, alphabet, settings)
     tokenizer = build_tokenizer(learned.vocabulary)
     return Result(tokenizer, partial(_encode, tokenizer), alphabet, counts, learned.dead, learned.unused, True)

@@ -183,10 +183,12 @@ def test_a_torn_part_is_made_again(write, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_any_moment_and_by_several_workers_the_bytes_are_the_same(write, tmp_path: Path) -> None:
+    size = BATCH_CHARACTERS // 4
     for number in range(4):
-        write(f"in/{number}.txt", text(number * 40_000, 2 * BATCH_CHARACTERS))
+        write(f"in/{number}.txt", text(number * 40_000, 2 * size))
     flags = ["--corpus", str(tmp_path / "in"), "--recipe", "base", "--name", "x"]
-    command = [sys.executable, "-m", "corpora.build", *flags]
+    program = f"import corpora.raw; corpora.raw.BATCH_CHARACTERS = {size}; from corpora.build import main; main(None)"
+    command = [sys.executable, "-c", program, *flags]
     subprocess.run(
         [*command, "--workers", "1", "--artifacts", str(tmp_path / "whole")], check=True, capture_output=True
     )
@@ -196,7 +198,7 @@ def test_killed_at_any_moment_and_by_several_workers_the_bytes_are_the_same(writ
         while len(list((tmp_path / "killed/corpus").glob(".x.parts/*/manifest.json"))) < finished:
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.01)
-        time.sleep(0.5)
+        time.sleep(0.2)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     subprocess.run(killed, check=True, capture_output=True)

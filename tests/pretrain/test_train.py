@@ -146,17 +146,17 @@ def test_n_steps_resume_n_steps_is_2n_steps(
 
 @pytest.mark.slow
 def test_killed_at_any_moment(undisturbed: Path, sample_examples: Path, tmp_path: Path) -> None:
-    """kill -9 five times on the way, each time after a little longer."""
-    kills = 0
-    for wait in (4.0, 5.0, 6.0, 7.0, 8.0):
-        process = subprocess.Popen(command(*arguments(sample_examples, tmp_path)), stderr=subprocess.PIPE)
-        time.sleep(wait)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.communicate()
+    """kill -9 three times on the way: when the run has its folder, and after its first and its third checkpoint."""
+    folder = tmp_path / "pretrain" / "t"
+    for reached in ("run.json", "checkpoints/step-00000005", "checkpoints/step-00000015"):
+        process = subprocess.Popen(command(*arguments(sample_examples, tmp_path)), stderr=subprocess.DEVNULL)
+        while not (folder / reached).exists():
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "it ended before it was killed: this shows nothing"
+        assert not (folder / "manifest.json").exists()
     subprocess.run(command(*arguments(sample_examples, tmp_path)), check=True, capture_output=True)
-    assert kills, "every run ended before it was killed: this shows nothing"
     expected, found = weights(undisturbed), weights(tmp_path)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert losses(tmp_path) == losses(undisturbed)

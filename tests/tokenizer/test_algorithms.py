@@ -89,6 +89,7 @@ def test_the_number_of_workers_does_not_matter(
 ) -> None:
     monkeypatch.setattr("tokenizer.words.BATCH_LINES", 50)
     monkeypatch.setattr("tokenizer.morphemes._BATCH", 300)
+    monkeypatch.setattr("tokenizer.algorithms.FEW_WORDS", 0)
     with worker_pool(Workers(2)) as pool:
         for name in ALGORITHMS:
             assert saved([shard], name, pool, tmp_path / name) == first[name], name
