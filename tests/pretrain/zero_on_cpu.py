@@ -1,0 +1,80 @@
+"""`pretrain.train` with DeepSpeed on CPUs, where accelerate would quietly leave it out.
+
+DeepSpeed's own engine works there too, over gloo; only the state that accelerate keeps has to say so, and the kernel for
+sums in shared memory, which would be compiled, has to stay away. Everything else, the config file that ships included,
+is what runs on accelerators. It looks on the way that moments and, at stage 2, gradients are parts, that autocast does
+not change what is added up, and how often that is.
+"""
+
+import os
+import sys
+
+os.environ["DS_ACCELERATOR"] = "cpu"
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import DistributedType
+from deepspeed import comm
+
+from pipeline.stage import run_stage
+from pretrain import processes, train
+from pretrain.zero import ZeroAccelerator
+
+seen = {"steps": 0, "backwards": 0, "reduced": 0}
+
+
+class OnCpu(ZeroAccelerator):
+    def __init__(self, **flags) -> None:
+        super().__init__(**flags)
+        assert self.distributed_type != DistributedType.DEEPSPEED, "this stand-in is no longer needed"
+        self.plugin.set_mixed_precision("no")
+        self.plugin.select(_from_accelerator_state=True)
+        self.state.distributed_type = DistributedType.DEEPSPEED
+        self.state.deepspeed_plugins = self.plugin
+        # As accelerate does: each new look at the state begins with what stands here.
+        PartialState._shared_state["distributed_type"] = DistributedType.DEEPSPEED
+
+    def prepare(self, model, optimizer):
+        engine, wrapped = super().prepare(model, optimizer)
+        self.model, self.optimizer, self.engine = model, optimizer, engine
+        assert engine.zero_optimization_stage() == int(os.environ["ACCELERATE_DEEPSPEED_ZERO_STAGE"])
+        return engine, wrapped
+
+    def backward(self, loss, **flags):
+        super().backward(loss, **flags)
+        seen["backwards"] += 1
+
+    def clip_grad_norm_(self, parameters, *rest):
+        norm = super().clip_grad_norm_(parameters, *rest)
+        seen["steps"] += 1
+        numbers = sum(parameter.numel() for parameter in self.model.parameters())
+        kept = sum(tensor.numel() for state in self.optimizer.state.values() for tensor in state.values())
+        assert 0 < kept <= 2 * numbers / self.num_processes + 100, (kept, numbers)
+        assert self.engine.global_steps == seen["steps"] and self.engine.skipped_steps == 0
+        assert all(parameter.dtype == torch.float32 for parameter in self.model.parameters())
+        return norm
+
+
+def counting(reduce):
+    def counted(tensor, *rest, **flags):
+        if tensor.numel() > 1000:
+            assert tensor.dtype == torch.float32
+            seen["reduced"] += 1
+        return reduce(tensor, *rest, **flags)
+
+    return counted
+
+
+if __name__ == "__main__":
+    processes.ZeroAccelerator = OnCpu
+    sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None
+    comm.all_reduce = counting(comm.all_reduce)
+    code = 0
+    try:
+        run_stage(train.main)
+    except SystemExit as left:
+        code = int(left.code or 0)
+    if os.environ["RANK"] == "0":
+        print(f"looked at {seen}", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(code)
