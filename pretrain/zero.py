@@ -31,8 +31,6 @@ def asked_for_zero() -> bool:
     """Whether `accelerate launch` was told to use DeepSpeed; raises InputError for what does not work with it."""
     if os.environ.get(_ASKED, "false").lower() != "true":
         return False
-    if not is_deepspeed_available():
-        raise InputError("DeepSpeed is not installed: pip install 'hanbeot[deepspeed]'")
     if os.environ.get(_FILE, "none") != "none":
         raise InputError(
             "DeepSpeed's own config file is not read, training sets what would stand in it: write zero_stage into "
@@ -44,6 +42,8 @@ def asked_for_zero() -> bool:
         raise InputError(f"training runs on DeepSpeed's ZeRO stages 1 and 2, zero_stage is {stage}: {instead}")
     if any(os.environ.get(name, "none") != "none" for name in _OFFLOADS):
         raise InputError("training with DeepSpeed does not offload: leave offload_..._device out of accelerate's file")
+    if not is_deepspeed_available():
+        raise InputError("DeepSpeed is not installed: pip install 'hanbeot[deepspeed]'")
     return True
 
 

@@ -20,6 +20,7 @@ from pipeline.stage import run_stage
 from pretrain import processes, train
 from pretrain.zero import ZeroAccelerator
 
+STAGE = int(os.environ["ACCELERATE_DEEPSPEED_ZERO_STAGE"])
 seen = {"steps": 0, "backwards": 0, "reduced": 0}
 
 
@@ -37,7 +38,9 @@ class OnCpu(ZeroAccelerator):
     def prepare(self, model, optimizer):
         engine, wrapped = super().prepare(model, optimizer)
         self.model, self.optimizer, self.engine = model, optimizer, engine
-        assert engine.zero_optimization_stage() == int(os.environ["ACCELERATE_DEEPSPEED_ZERO_STAGE"])
+        assert engine.zero_optimization_stage() == STAGE
+        # Without it the engine would switch off autocast on accelerators, and there alone.
+        assert engine.torch_autocast_enabled() == (self.mixed_precision == "bf16")
         return engine, wrapped
 
     def backward(self, loss, **flags):
@@ -50,7 +53,7 @@ class OnCpu(ZeroAccelerator):
         numbers = sum(parameter.numel() for parameter in self.model.parameters())
         kept = sum(tensor.numel() for state in self.optimizer.state.values() for tensor in state.values())
         assert 0 < kept <= 2 * numbers / self.num_processes + 100, (kept, numbers)
-        assert self.engine.global_steps == seen["steps"] and self.engine.skipped_steps == 0
+        assert self.engine.global_steps == seen["steps"] and self.engine.was_step_applied()
         assert all(parameter.dtype == torch.float32 for parameter in self.model.parameters())
         return norm
 
@@ -75,6 +78,8 @@ if __name__ == "__main__":
     except SystemExit as left:
         code = int(left.code or 0)
     if os.environ["RANK"] == "0":
-        print(f"looked at {seen}", file=sys.stderr)
+        # All gradients fit into one bucket.
+        assert seen["reduced"] == seen["steps" if STAGE == 1 else "backwards"], seen
+        print(f"looked at {seen['steps']} steps in parts, {seen['reduced']} sums", file=sys.stderr)
     sys.stderr.flush()
     os._exit(code)
