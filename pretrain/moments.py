@@ -45,7 +45,8 @@ class Piece:
 def kept_of(parameter: Tensor, optimizer: Optimizer) -> Mapping[str, Tensor | Piece]:
     """What the optimiser keeps of a parameter, by name; empty if it does not know it."""
     if not hasattr(parameter, _CUT):
-        return optimizer.state[parameter]
+        kept: dict[str, Tensor] = optimizer.state[parameter]
+        return kept
     cut = getattr(parameter, _CUT)
     # Of a parameter that others hold any group tells what is kept: it is the same for all.
     state = optimizer.state[_flats(optimizer)[cut.param_group_index if cut else 0]]
@@ -54,7 +55,7 @@ def kept_of(parameter: Tensor, optimizer: Optimizer) -> Mapping[str, Tensor | Pi
 
 @torch.no_grad()
 def put(parameter: Tensor, optimizer: Optimizer, weights: Tensor, kept: Mapping[str, Tensor]) -> None:
-    """Have a parameter be `weights`, and the optimiser keep `kept` of it: whole tensors, or parts as the parameter is."""
+    """Have a parameter be `weights` and the optimiser keep `kept` of it: whole tensors, or parts as the parameter is."""
     parameter.copy_(weights)
     if not hasattr(parameter, _CUT):
         optimizer.state[parameter] = dict(kept)

@@ -43,13 +43,9 @@ def _check_cut(schedule: Schedule, settings: TrainSettings, processes: int, way:
                 f"as {way} needs it"
             )
     if settings.optimizer == "muon":
-        raise InputError(
-            f"Muon needs whole matrices, {way} cuts them: train.optimizer=adamw, or launch without {way}"
-        )
+        raise InputError(f"Muon needs whole matrices, {way} cuts them: train.optimizer=adamw, or launch without {way}")
     if settings.grow_positions and len(schedule.phases) > 1:
-        raise InputError(
-            f"positions are not grown under {way}: train.grow_positions=false, or launch without {way}"
-        )
+        raise InputError(f"positions are not grown under {way}: train.grow_positions=false, or launch without {way}")
 
 
 def take_part(arguments: argparse.Namespace, settings: TrainSettings) -> Accelerator:

@@ -1,8 +1,9 @@
 """Parameters of which each process holds a part: whole tensors out of the parts, and parts out of whole tensors.
 
-With FSDP 2 a parameter, its gradient and its moments are `DTensor`s; what ZeRO cuts is in `pretrain.moments`. Checkpoints hold whole tensors, whoever writes
-and whoever reads them: so a run goes on with any number of processes, sharded or not. All processes have to call
-these functions together; the main one alone needs the files and keeps what is gathered.
+With FSDP 2 a parameter, its gradient and its moments are `DTensor`s; what ZeRO cuts is in `pretrain.moments`.
+Checkpoints hold whole tensors, whoever writes and whoever reads them: so a run goes on with any number of processes,
+sharded or not. All processes have to call these functions together; the main one alone needs the files and keeps what
+is gathered.
 """
 
 from __future__ import annotations

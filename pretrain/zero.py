@@ -21,7 +21,11 @@ from torch import Tensor, nn
 from pipeline.errors import InputError
 
 #: Where `accelerate launch` leaves what its config file says.
-_ASKED, _STAGE, _FILE = "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_DEEPSPEED_ZERO_STAGE", "ACCELERATE_DEEPSPEED_CONFIG_FILE"
+_ASKED, _STAGE, _FILE = (
+    "ACCELERATE_USE_DEEPSPEED",
+    "ACCELERATE_DEEPSPEED_ZERO_STAGE",
+    "ACCELERATE_DEEPSPEED_CONFIG_FILE",
+)
 _OFFLOADS = ("ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE", "ACCELERATE_DEEPSPEED_OFFLOAD_PARAM_DEVICE")
 #: Numbers that are added up over processes at once: 200 MB. DeepSpeed's own half a billion would be 2 GB.
 _BUCKET = 50_000_000
@@ -75,7 +79,11 @@ class ZeroAccelerator(Accelerator):
             gradient_clipping=self.max_grad_norm,
             # The engine would switch off an autocast that it is not told of, and add up in 16 bits what modules named
             # here have.
-            torch_autocast={"enabled": self.precision == "bf16", "dtype": "bfloat16", "lower_precision_safe_modules": []},
+            torch_autocast={
+                "enabled": self.precision == "bf16",
+                "dtype": "bfloat16",
+                "lower_precision_safe_modules": [],
+            },
             # These wait for the device in each forward pass.
             timers={"throughput": {"enabled": False}},
         )

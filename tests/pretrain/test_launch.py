@@ -135,11 +135,16 @@ def test_two_runs_into_one_name_at_the_same_time(sample_examples: Path, tmp_path
         ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, "FSDP needs accelerators.*no LAUNCH=fsdp"),
         ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "1"}, "fsdp_version: 2"),
         pytest.param(
-            {"ACCELERATE_USE_DEEPSPEED": "true"}, "DeepSpeed needs accelerators.*no LAUNCH=deepspeed", marks=WITH_DEEPSPEED
+            {"ACCELERATE_USE_DEEPSPEED": "true"},
+            "DeepSpeed needs accelerators.*no LAUNCH=deepspeed",
+            marks=WITH_DEEPSPEED,
         ),
         ({"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}, "zero_stage is 3.*LAUNCH=fsdp"),
         ({"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "0"}, "zero_stage is 0.*LAUNCH=ddp"),
-        ({"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_CONFIG_FILE": "own.json"}, "is not read.*zero_stage"),
+        (
+            {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_CONFIG_FILE": "own.json"},
+            "is not read.*zero_stage",
+        ),
         (
             {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE": "cpu"},
             "does not offload",
@@ -157,9 +162,7 @@ def test_launches_that_cannot_work(
     assert not (tmp_path / "pretrain").exists()
 
 
-def test_deepspeed_is_not_installed(
-    sample_examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_deepspeed_is_not_installed(sample_examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
     monkeypatch.setattr(zero, "is_deepspeed_available", lambda: False)
     with pytest.raises(InputError, match=r"not installed: pip install 'hanbeot\[deepspeed\]'"):

@@ -1,9 +1,9 @@
 """`pretrain.train` with DeepSpeed on CPUs, where accelerate would quietly leave it out.
 
-DeepSpeed's own engine works there too, over gloo; only the state that accelerate keeps has to say so, and the kernel for
-sums in shared memory, which would be compiled, has to stay away. Everything else, the config file that ships included,
-is what runs on accelerators. It looks on the way that moments and, at stage 2, gradients are parts, that autocast does
-not change what is added up, and how often that is.
+DeepSpeed's own engine works there too, over gloo; only the state that accelerate keeps has to say so, and the kernel
+for sums in shared memory, which would be compiled, has to stay away. Everything else, the config file that ships
+included, is what runs on accelerators. It looks on the way that the optimiser keeps a part, that weights and sums over
+processes are float32, and how often gradients are added up: at stage 1 once a step, at stage 2 in each micro-batch.
 """
 
 import os
