@@ -55,7 +55,7 @@ def kept_of(parameter: Tensor, optimizer: Optimizer) -> Mapping[str, Tensor | Pi
 
 @torch.no_grad()
 def put(parameter: Tensor, optimizer: Optimizer, weights: Tensor, kept: Mapping[str, Tensor]) -> None:
-    """Have a parameter be `weights` and the optimiser keep `kept` of it: whole tensors, or parts as the parameter is."""
+    """Have a parameter be `weights` and the optimiser keep `kept` of it: whole tensors, or parts as it is in parts."""
     parameter.copy_(weights)
     if not hasattr(parameter, _CUT):
         optimizer.state[parameter] = dict(kept)
