@@ -1,14 +1,15 @@
 """ZeRO stages 1 and 2 (Rajbhandari et al. 2020) by DeepSpeed's engine, behind accelerate's interface.
 
 Each process has all weights; of the optimiser's state, and at stage 2 of the gradients, it has a part. The engine
-clips and steps within the backward pass of a step's last micro-batch. DeepSpeed itself is imported only here, and only
-when a run is launched with it.
+clips and steps within the backward pass of a step's last micro-batch, so what it is to do is
+said before that: how far to clip, and which micro-batch is the last. DeepSpeed itself is imported by accelerate alone,
+and only when a run is launched with it.
 """
 
 from __future__ import annotations
 
-import logging
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -71,7 +72,8 @@ class ZeroAccelerator(Accelerator):
 
     def prepare(self, *prepared: Any, **flags: Any) -> Any:
         """accelerate's, under the engine's settings."""
-        logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+        # torch's, of what the engine calls it by.
+        warnings.filterwarnings("ignore", r".*torch\.distributed\..* is deprecated", FutureWarning)
         self.plugin.deepspeed_config.update(
             # The loop makes micro-batches, as many as it wants, and divides their losses: this is of no effect.
             train_micro_batch_size_per_gpu=1,
