@@ -21,7 +21,7 @@ from pretrain import processes, train
 from pretrain.zero import ZeroAccelerator
 
 STAGE = int(os.environ["ACCELERATE_DEEPSPEED_ZERO_STAGE"])
-seen = {"steps": 0, "backwards": 0, "reduced": 0}
+seen = {"steps": 0, "backwards": 0, "entered": 0, "reduced": 0}
 
 
 class OnCpu(ZeroAccelerator):
@@ -41,6 +41,7 @@ class OnCpu(ZeroAccelerator):
         assert engine.zero_optimization_stage() == STAGE
         # Without it the engine would switch off autocast on accelerators, and there alone.
         assert engine.torch_autocast_enabled() == (self.mixed_precision == "bf16")
+        engine.optimizer.enter_backward = counting(engine.optimizer.enter_backward, "entered")
         return engine, wrapped
 
     def backward(self, loss, **flags):
@@ -58,12 +59,14 @@ class OnCpu(ZeroAccelerator):
         return norm
 
 
-def counting(reduce):
-    def counted(tensor, *rest, **flags):
-        if tensor.numel() > 1000:
-            assert tensor.dtype == torch.float32
-            seen["reduced"] += 1
-        return reduce(tensor, *rest, **flags)
+def counting(call, name):
+    """`call`, counted; of sums over processes those of gradients alone, the others are of a few numbers."""
+
+    def counted(*arguments, **flags):
+        if not arguments or arguments[0].numel() > 1000:
+            assert not arguments or arguments[0].dtype == torch.float32
+            seen[name] += 1
+        return call(*arguments, **flags)
 
     return counted
 
@@ -71,13 +74,15 @@ def counting(reduce):
 if __name__ == "__main__":
     processes.ZeroAccelerator = OnCpu
     sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None
-    comm.all_reduce = counting(comm.all_reduce)
+    comm.all_reduce = counting(comm.all_reduce, "reduced")
     code = 0
     try:
         run_stage(train.main)
     except SystemExit as left:
         code = int(left.code or 0)
     if os.environ["RANK"] == "0":
+        # The engine begins a backward pass at the model's outputs.
+        assert seen["entered"] == seen["backwards"], seen
         # All gradients fit into one bucket.
         assert seen["reduced"] == seen["steps" if STAGE == 1 else "backwards"], seen
         print(f"looked at {seen['steps']} steps in parts, {seen['reduced']} sums", file=sys.stderr)
