@@ -12,7 +12,8 @@ GPUS ?= 1
 NODES = 1
 NODE = 0
 MAIN =
-# What is on each GPU: a whole model (ddp), or a part of it (fsdp).
+# What is on each GPU: a whole model (ddp), a part of it (fsdp), or the weights and a part of what else training keeps
+# (deepspeed: pip install 'hanbeot[deepspeed]').
 LAUNCH ?= ddp
 TEXT ?= 이순신은 [MASK] 중기의 무신이다.
 
@@ -62,12 +63,15 @@ CORPUS_FILES := $(wildcard $(shell find $(CORPUS) 2>/dev/null))
 CORPUS_STATE := $(shell find $(CORPUS) -type f -exec ls -lin {} + 2>/dev/null | cksum)
 # `accelerate launch` and its flags; one process needs none. Asked to leave, processes have these seconds to save in.
 export TORCH_ELASTIC_SHUTDOWN_TIMEOUT ?= 120
-CONFIG = $(or $(wildcard pretrain/launch/$(LAUNCH).yaml),$(error LAUNCH=$(LAUNCH): it is ddp or fsdp))
+CONFIG = $(or $(wildcard pretrain/launch/$(LAUNCH).yaml),$(error LAUNCH=$(LAUNCH): it is ddp, fsdp or deepspeed))
 ADDRESS = $(subst :, ,$(or $(MAIN),$(error NODES=$(NODES) needs MAIN=host:port of the first machine)))
 LAUNCHER = $(BIN)/accelerate launch $(if $(filter ddp,$(LAUNCH)),--multi_gpu,--config_file $(CONFIG)) --num_machines $(NODES) \
 	--num_processes $(shell expr $(GPUS) '*' $(NODES)) --mixed_precision no --dynamo_backend no $(if $(filter-out 1,$(NODES)), \
 	--machine_rank $(NODE) --main_process_ip $(firstword $(ADDRESS)) --main_process_port $(or $(word 2,$(ADDRESS)),29500))
 TRAINER = $(if $(filter-out 1-1-ddp,$(GPUS)-$(NODES)-$(LAUNCH)),$(LAUNCHER),$(PY))
+# accelerate's own word on it would be a traceback.
+FIND_DEEPSPEED = import importlib.util, sys; importlib.util.find_spec("deepspeed") or sys.exit( \
+	"error: LAUNCH=deepspeed needs DeepSpeed: $(PY) -m pip install --constraint constraints.txt --editable .[deepspeed]")
 ASKED := $(ARTIFACTS)/.asked/$(NAME)
 ASKED_TEXT := $(ASKED).text
 CODE = $(wildcard $(foreach room,$(1),$(room)/*.py $(room)/*/*.py))
@@ -181,6 +185,7 @@ $(EXAMPLES_DONE): $(TOKENIZER_DONE) $(call CODE,pretrain) | $(KERNELS)
 	@touch -c $@
 
 $(PRETRAIN_DONE): $(EXAMPLES_DONE) $(START_FILES) | $(KERNELS)
+	$(if $(filter deepspeed,$(LAUNCH)),@$(PY) -c '$(FIND_DEEPSPEED)')
 	$(TRAINER) -m pretrain.train $(FLAGS) $(RUN)
 	@touch -c $@
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from pipeline.console import warn
 from pipeline.files import flush, hash_file, write_atomic
+from pretrain.moments import Piece, kept_of, put
 from pretrain.sharded import gather, heard, scatter
 
 #: Folder of a run that holds its checkpoints.
@@ -74,9 +75,9 @@ def snapshot(model: nn.Module, optimizer: torch.optim.Optimizer, *, keep: bool =
     """
     # Tied weights are there once, under the first of their names.
     parameters = dict(model.named_parameters())
-    states: dict[str, Tensor] = {}
+    states: dict[str, Tensor | Piece] = {}
     for name, parameter in parameters.items():
-        kept = {f"{kind}.{name}": tensor for kind, tensor in optimizer.state[parameter].items() if kind in _KEPT}
+        kept = {f"{kind}.{name}": held for kind, held in kept_of(parameter, optimizer).items() if kind in _KEPT}
         if not kept:  # a parameter that the optimiser does not know: what is written could not be gone on from
             raise RuntimeError(f"the optimiser keeps nothing of {name}")
         states |= kept
@@ -172,7 +173,7 @@ def load_checkpoint(
         raise RuntimeError(f"{checkpoint.folder / MODEL} is of another model: {', '.join(sorted(wrong))}")
     there = heard(sorted(kept))
     for name, parameter in parameters.items():
-        parameter.copy_(scatter(weights.get(name), parameter))
+        whole = scatter(weights.get(name), parameter)
         names = {kind: f"{kind}.{name}" for kind in _KEPT if f"{kind}.{name}" in there}
         state = {kind: scatter(kept.get(key), parameter) for kind, key in names.items()}
         if not state:
@@ -180,7 +181,7 @@ def load_checkpoint(
         if _ADAMW in state:
             device = parameter.device if _on_device(optimizer) else "cpu"
             state["step"] = torch.tensor(float(checkpoint.step), device=device)
-        optimizer.state[parameter] = state
+        put(parameter, optimizer, whole, state)
 
 
 def _on_device(optimizer: torch.optim.Optimizer) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,11 @@ from pretrain.positions import sinusoidal
 from pretrain.settings import ModelSettings
 
 
-@dataclass(frozen=True)
-class Sums:
-    """Loss sums (nats), right answers, and counts of masked tokens and of pairs in a batch; 0-d tensors."""
+class Sums(NamedTuple):
+    """Loss sums (nats), right answers, and counts of masked tokens and of pairs in a batch; 0-d tensors.
+
+    A tuple, because DeepSpeed, which begins a backward pass at what the model returned, looks into no other class.
+    """
 
     mlm_loss: Tensor
     nsp_loss: Tensor

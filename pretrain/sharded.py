@@ -1,8 +1,9 @@
 """Parameters of which each process holds a part: whole tensors out of the parts, and parts out of whole tensors.
 
-With FSDP 2 a parameter, its gradient and its moments are `DTensor`s. Checkpoints hold whole tensors, whoever writes
-and whoever reads them: so a run goes on with any number of processes, sharded or not. All processes have to call
-these functions together; the main one alone needs the files and keeps what is gathered.
+With FSDP 2 a parameter, its gradient and its moments are `DTensor`s; what ZeRO cuts is in `pretrain.moments`.
+Checkpoints hold whole tensors, whoever writes and whoever reads them: so a run goes on with any number of processes,
+sharded or not. All processes have to call these functions together; the main one alone needs the files and keeps what
+is gathered.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from pipeline.errors import InputError
+from pretrain.moments import Piece
 
 #: Where `accelerate launch` leaves what its config file says.
 _ASKED, _VERSION = "ACCELERATE_USE_FSDP", "FSDP_VERSION"
-_UNSUPPORTED = {"ACCELERATE_USE_DEEPSPEED": "DeepSpeed", "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM"}
+_UNSUPPORTED = {"ACCELERATE_USE_MEGATRON_LM": "Megatron-LM"}
 
 
 def asked_for_shards() -> bool:
@@ -28,7 +30,8 @@ def asked_for_shards() -> bool:
     for name, library in _UNSUPPORTED.items():
         if _true(name):
             raise InputError(
-                f"training does not run on {library}: launch it with FSDP (make: LAUNCH=fsdp), or with neither"
+                f"training does not run on {library}: launch it with FSDP (make: LAUNCH=fsdp), DeepSpeed "
+                "(LAUNCH=deepspeed), or with neither"
             )
     if _true(_ASKED) and os.environ.get(_VERSION, "1") != "2":
         raise InputError("training runs on FSDP 2 only: write fsdp_version: 2 into accelerate's config file")
@@ -43,13 +46,15 @@ def sharding_plugin() -> FullyShardedDataParallelPlugin:
     return FullyShardedDataParallelPlugin(mixed_precision_policy=MixedPrecisionPolicy())
 
 
-def whole(tensor: Tensor) -> Tensor:
+def whole(tensor: Tensor | Piece) -> Tensor:
     """The tensor itself, or the whole of which this process holds a part; detached."""
+    if isinstance(tensor, Piece):
+        return tensor.whole()
     tensor = tensor.detach()
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def gather(tensors: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
+def gather(tensors: Mapping[str, Tensor | Piece], *, keep: bool) -> dict[str, Tensor]:
     """Copies of the whole tensors on the CPU under their names, made one after the other; `keep` false: none."""
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():

@@ -71,7 +71,7 @@ def main(argv: list[str] | None) -> None:
     arguments = parser.parse_args(argv)
     recipe = read_recipe(arguments)
     folder = artifact_folder(arguments, PRETRAIN.stage, recipe)
-    accelerator = take_part(arguments)
+    accelerator = take_part(arguments, recipe.section("train", TrainSettings))
     examples = arguments.from_examples or artifact_folder(arguments, EXAMPLES.stage, recipe)
     prepared = on_all(accelerator, lambda: open_prepared(examples))
     with ExitStack() as stack:

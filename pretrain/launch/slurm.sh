@@ -4,8 +4,8 @@
 #   NAME=law RECIPE=base sbatch --nodes=2 --gpus-per-node=8 --time=24:00:00 pretrain/launch/slurm.sh [flags]
 #
 # Flags are those of pretrain.train. Submit it after `make examples`, in the folder that holds artifacts/; all nodes have
-# to see the examples, the first one alone reads and writes the run. Other variables: ARTIFACTS, LAUNCH (ddp or fsdp),
-# GPUS (of a node), PYTHON. Whatever stands below as #SBATCH can be given to sbatch instead.
+# to see the examples, the first one alone reads and writes the run. Other variables: ARTIFACTS, LAUNCH (ddp, fsdp or
+# deepspeed), GPUS (of a node), PYTHON. Whatever stands below as #SBATCH can be given to sbatch instead.
 #SBATCH --job-name=hanbeot
 #SBATCH --output=%x-%j.log
 #SBATCH --open-mode=append

@@ -12,14 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from accelerate.utils import is_deepspeed_available
 
 from pipeline.errors import InputError
+from pretrain import zero
 from pretrain.metrics import read_metrics
 from pretrain.train import main
 from tests.conftest import REPOSITORY
 from tests.pretrain.test_train import arguments, command, launcher, losses, weights
 
 HELD_OUT = "held_out_mlm_loss"
+WITH_DEEPSPEED = pytest.mark.skipif(not is_deepspeed_available(), reason="DeepSpeed is not installed")
 STILL = ("model.hidden_dropout_prob=0.0", "model.attention_probs_dropout_prob=0.0")
 FIFTY = (*STILL, "train.max_steps=50", "train.eval_every=25", "train.save_every=25", "train.eval_examples=33")
 
@@ -131,7 +134,21 @@ def test_two_runs_into_one_name_at_the_same_time(sample_examples: Path, tmp_path
     [
         ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, "FSDP needs accelerators.*no LAUNCH=fsdp"),
         ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "1"}, "fsdp_version: 2"),
-        ({"ACCELERATE_USE_DEEPSPEED": "true"}, "does not run on DeepSpeed"),
+        pytest.param(
+            {"ACCELERATE_USE_DEEPSPEED": "true"},
+            "DeepSpeed needs accelerators.*no LAUNCH=deepspeed",
+            marks=WITH_DEEPSPEED,
+        ),
+        ({"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"}, "zero_stage is 3.*LAUNCH=fsdp"),
+        ({"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_ZERO_STAGE": "0"}, "zero_stage is 0.*LAUNCH=ddp"),
+        (
+            {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_CONFIG_FILE": "own.json"},
+            "is not read.*zero_stage",
+        ),
+        (
+            {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_OFFLOAD_OPTIMIZER_DEVICE": "cpu"},
+            "does not offload",
+        ),
         ({"ACCELERATE_USE_MEGATRON_LM": "true"}, "does not run on Megatron-LM"),
     ],
 )
@@ -143,6 +160,13 @@ def test_launches_that_cannot_work(
     with pytest.raises(InputError, match=message):
         main(arguments(sample_examples, tmp_path))
     assert not (tmp_path / "pretrain").exists()
+
+
+def test_deepspeed_is_not_installed(sample_examples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    monkeypatch.setattr(zero, "is_deepspeed_available", lambda: False)
+    with pytest.raises(InputError, match=r"not installed: pip install 'hanbeot\[deepspeed\]'"):
+        main(arguments(sample_examples, tmp_path))
 
 
 def made(*variables: str) -> str:
@@ -171,7 +195,12 @@ def made(*variables: str) -> str:
         ),
         (["NODES=2", "MAIN=a.b"], "--machine_rank 0 --main_process_ip a.b --main_process_port 29500", "config"),
         (["NODES=2"], "NODES=2 needs MAIN=host:port", "accelerate"),
-        (["LAUNCH=deepspeed"], "LAUNCH=deepspeed: it is ddp or fsdp", "accelerate"),
+        (
+            ["GPUS=8", "LAUNCH=deepspeed"],
+            "--config_file pretrain/launch/deepspeed.yaml --num_machines 1 --num_processes 8",
+            "_gpu",
+        ),
+        (["LAUNCH=horovod"], "LAUNCH=horovod: it is ddp, fsdp or deepspeed", "accelerate"),
         ([], "-m pretrain.train", "accelerate"),
     ],
 )
