@@ -42,7 +42,7 @@ JOSA = re.compile(
 _HANGUL = re.compile("[가-힣]+")
 #: Ways to compare words of different numbers of pieces.
 SCORES: dict[str, Callable[[Spelled], float]] = {
-    "pieces and what stands beside": lambda one: one.total + one.beside,
+    "pieces and what stands beside": lambda one: one.score,
     "sum over pieces": lambda one: one.total,
     "mean over pieces": lambda one: one.total / len(one.ids),
 }

@@ -51,6 +51,11 @@ class Spelled:
         """The log-probability of the word given its number of pieces, nats."""
         return sum(self.costs)
 
+    @property
+    def score(self) -> float:
+        """What words of different numbers of pieces are compared by, nats."""
+        return self.total + self.beside
+
 
 def best_words(model: MaskedModel, parts: Sequence[str], gap: int, top: int, beam: int = BEAM) -> list[Word]:
     """The `top` words for gap number `gap` of a text's parts, best first; a word spelled in two ways counts once.
@@ -59,25 +64,30 @@ def best_words(model: MaskedModel, parts: Sequence[str], gap: int, top: int, bea
     were not looked at are taken to suit what stands beside them as well as those found do on average. Before that
     every number of pieces is held for equally likely: how often each occurs (known from other text) changed nothing.
     """
-    total = 0.0
     words: list[Spelled] = []
+    suiting: list[float] = []
     for found in candidates(model, parts, gap, max(beam, top)):
         words += found
-        share = sum(math.exp(one.total) for one in found)
-        total += sum(math.exp(one.total + one.beside) for one in found) / share if share else 0.0
+        suiting.append(_log_sum([one.score for one in found]) - _log_sum([one.total for one in found]))
+    all_words = _log_sum(suiting)
     best: dict[str, Word] = {}
-    for one in sorted(words, key=lambda one: (-one.total - one.beside, one.ids)):
+    for one in sorted(words, key=lambda one: (-one.score, one.ids)):
         text = model.spelling.word(one.ids)
-        best.setdefault(text, Word(text, one.ids, math.exp(one.total + one.beside) / total))
+        best.setdefault(text, Word(text, one.ids, math.exp(one.score - all_words)))
     return list(best.values())[:top]
+
+
+def _log_sum(logs: Sequence[float]) -> float:
+    return float(torch.tensor(logs, dtype=torch.float64).logsumexp(0))
 
 
 def candidates(model: MaskedModel, parts: Sequence[str], gap: int, beam: int = BEAM) -> Iterator[list[Spelled]]:
     """For one piece, two, ... the best words by `total`, at most `beam`, with what stands beside them judged, too."""
     for pieces in range(1, MOST_PIECES + 1):
         found = spelled(model, parts, gap, pieces, beam)
-        beside = _beside(model, parts, gap, found)
-        yield [replace(one, beside=cost) for one, cost in zip(found, beside, strict=True)]
+        if found:
+            beside = _beside(model, parts, gap, found)
+            yield [replace(one, beside=cost) for one, cost in zip(found, beside, strict=True)]
 
 
 def _beside(model: MaskedModel, parts: Sequence[str], gap: int, words: Sequence[Spelled]) -> list[float]:
@@ -93,7 +103,7 @@ def _beside(model: MaskedModel, parts: Sequence[str], gap: int, words: Sequence[
                 queries.append(Query((*shown[:place], model.mask, *shown[place + 1 :]), (place,)))
                 wanted.append([shown[place]])
     found = iter(model.truths(queries, wanted))
-    each = len(queries) // max(len(words), 1)
+    each = len(queries) // len(words)
     return [sum(next(found)[0] for _ in range(each)) for _ in words]
 
 
@@ -109,6 +119,8 @@ def spelled(model: MaskedModel, parts: Sequence[str], gap: int, pieces: int, bea
         queries = [Query(_filled(ids, places, one.ids), (places[step],)) for one in found]
         scores = torch.cat([scores[:, : len(allowed)] for scores in model.log_probabilities(queries)])
         found = _best(found, scores.cpu(), allowed, beam)
+        if not found:
+            break
     return found
 
 

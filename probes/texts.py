@@ -90,6 +90,7 @@ def unknown_characters(model: MaskedModel, parts: tuple[str, ...]) -> tuple[str,
     """The characters that make words of a text unknown to a model; a word that is too long for it stands whole."""
     tokenizer, found = model.tokenizer, dict[str, None]()
     unknown = tokenizer.unk_token_id
+    characters = {character for piece in tokenizer.get_vocab() for character in piece}
 
     def known(text: str) -> bool:
         return unknown not in tokenizer.encode(text, add_special_tokens=False)
@@ -99,7 +100,10 @@ def unknown_characters(model: MaskedModel, parts: tuple[str, ...]) -> tuple[str,
         for number, (start, end) in zip(encoding["input_ids"], encoding["offset_mapping"], strict=True):
             if number == unknown:
                 word = part[start:end]
-                found |= dict.fromkeys([character for character in word if not known(character)] or [word[:20]])
+                alone = [character for character in word if not known(character)]
+                # 바 need not be an entry where 바다 is one.
+                strange = [character for character in alone if character not in characters]
+                found |= dict.fromkeys(strange or alone or [word[:20]])
     return tuple(found)
 
 
