@@ -39,6 +39,8 @@ WORK ?=
 # How training runs: flags of pretrain.train, for example RUN="--micro-batch 32".
 RUN ?=
 MODEL ?= $(ARTIFACTS)/export/$(NAME)
+# What a probe that marks models is asked: its flags, for example ASK="--items 1000 --beside other/model".
+ASK ?=
 COLUMN ?= text
 LABEL ?= label
 OUT ?= $(ARTIFACTS)/finetune/$(NAME)
@@ -93,7 +95,7 @@ export HANBEOT_TEXT = $(TEXT)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe finetune check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa finetune check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -124,6 +126,9 @@ plan: $(INSTALLED) ## tell what a run would cost: parameters, memory, disk, time
 
 probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] of TEXT with MODEL
 	@$(PY) -m probes.ask $(FLAGS) --model $(MODEL) --text "$$HANBEOT_TEXT"
+
+josa: $(INSTALLED) $(MODEL_DONE) ## judge minimal pairs of held-out sentences with MODEL: 학교는 or 학교은
+	@$(PY) -m probes.josa $(FLAGS) --model $(MODEL) $(ASK)
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \

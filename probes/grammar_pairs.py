@@ -14,6 +14,7 @@ Words are put together by the analyser and analysed again: what does not come ba
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from probes.analysis import Token, analyse, join
 from probes.josa_pairs import NOUNS, noun_before
@@ -92,12 +93,13 @@ def _spacing(text: str, tokens: Sequence[Token]) -> Iterator[Pair]:
 
 
 def _polarity(text: str, tokens: Sequence[Token]) -> Iterator[Pair | LeftOut]:
-    item = _polar_item(tokens)
+    item = _polar_item(text, tokens)
     if item is None:
         return
     place, word = item
     denying = [number for number, token in enumerate(tokens) if (token.form, token.part) in _NEGATIONS]
-    if len(denying) != 1 or denying[0] < place:
+    apart = any(token.part.startswith("S") for token in tokens[place : denying[0]]) if denying else True
+    if len(denying) != 1 or denying[0] < place or apart:
         yield LeftOut(LICENSED, word)
     elif "?" in text or any(token.part == "EF" and token.form.rstrip("요").endswith(_ASKING) for token in tokens):
         yield LeftOut(QUESTION, word)
@@ -111,11 +113,13 @@ def _polarity(text: str, tokens: Sequence[Token]) -> Iterator[Pair | LeftOut]:
             yield Pair("negative polarity", text, wrong, "", word, word, -1)
 
 
-def _polar_item(tokens: Sequence[Token]) -> tuple[int, str] | None:
-    for place, token in enumerate(tokens):
+def _polar_item(text: str, tokens: Sequence[Token]) -> tuple[int, str] | None:
+    """Place and form of the first that begins an eojeol and is no predicate itself (별로다, 별로...)."""
+    for place, (token, following) in enumerate(pairwise(tokens)):
+        if text[: token.start][-1:].strip() or following.part == "VCP" or following.part.startswith("S"):
+            continue
         if token.part == "MAG" and token.form in ("전혀", "결코", "별로"):
             return place, token.form
-        following = tokens[place + 1] if place + 1 < len(tokens) else token
         if (token.form, token.part, following.form, following.part) == ("아무", "NP", "도", "JX"):
             return place, "아무도"
     return None
@@ -125,14 +129,18 @@ def _affirmed(text: str, tokens: Sequence[Token], place: int) -> str | None:
     token = tokens[place]
     if token.form == "없" and text[token.start] == "없" and text[: token.start][-1:] in (" ", ""):
         return f"{text[: token.start]}있{text[token.start + 1 :]}"
-    if token.part == "MAG" and token.form in ("안", "못") and place + 1 < len(tokens):
-        after = tokens[place + 1]
-        if after.part in ("VV", "VA") and text[token.end : after.start] in ("", " "):
-            return text[: token.start] + text[after.start :]
-    if token.part == "VX" and token.form in ("않", "못하") and place > 1:
-        stem, link = tokens[place - 2 : place]
-        if (link.form, link.part) == ("지", "EC") and stem.part in _PREDICATES and link.end + 1 >= token.start:
+    after = tokens[place + 1] if place + 1 < len(tokens) else None
+    linked = place > 1 and (tokens[place - 1].form, tokens[place - 1].part) == ("지", "EC")
+    if linked and tokens[place - 2].part in _PREDICATES and text[tokens[place - 1].end : token.start] in ("", " "):
+        if token.part == "VX" and token.form in ("않", "못하"):
             return _joined(text, tokens, place - 2, place + 1)
+        # 듣지 못했다, as the analyser has it in some places: an adverb and 하.
+        if (token.form, token.part) == ("못", "MAG") and after and after.form == "하" and after.start == token.end:
+            return _joined(text, tokens, place - 2, place + 2)
+        return None
+    alone = token.part == "MAG" and token.form in ("안", "못") and after and after.part in ("VV", "VA")
+    if alone and after and text[token.end : after.start] in ("", " "):
+        return text[: token.start] + text[after.start :]
     return None
 
 
@@ -157,7 +165,10 @@ def _honorific(text: str, tokens: Sequence[Token]) -> Iterator[Pair | LeftOut]:
 
 
 def _joined(text: str, tokens: Sequence[Token], stem: int, rest: int) -> str | None:
-    """`text` with the stem's token followed at once by the endings from `rest` on; None if it is read otherwise."""
+    """`text` with the stem's token followed at once by the endings from `rest` on.
+
+    None if the rest of the sentence or the ending is read otherwise then, or the word is in no dictionary.
+    """
     end = rest
     while end < len(tokens) and tokens[end].part.startswith("E") and tokens[end].start <= tokens[end - 1].end:
         end += 1
@@ -165,12 +176,16 @@ def _joined(text: str, tokens: Sequence[Token], stem: int, rest: int) -> str | N
         return None
     parts = [tokens[stem], *tokens[rest:end]]
     wrong = text[: tokens[stem].start] + join(parts) + text[tokens[end - 1].end :]
-    meant = [(token.form, token.part) for token in (*tokens[:stem], *parts, *tokens[end:])]
     (found,) = analyse([wrong])
-    return wrong if [_same(token.form, token.part) for token in found] == [_same(*one) for one in meant] else None
+    behind = len(tokens) - end
+    word = found[stem : len(found) - behind]
+    meant = [*tokens[:stem], *tokens[end:]]
+    same = [*map(_same, found[:stem]), *map(_same, found[len(found) - behind :])] == [*map(_same, meant)]
+    ends = bool(word) and all(token.known for token in word) and _same(word[-1]) == _same(parts[-1])
+    return wrong if same and ends else None
 
 
-def _same(form: str, part: str) -> tuple[str, str]:
+def _same(token: Token) -> tuple[str, str]:
     """Endings that are one, whatever stands before them: 은 and ᆫ, 는다 and ᆫ다."""
-    form = {"는다": "다", "ᆫ다": "다", "ᆫ": "은", "ᆯ": "을", "어": "아"}.get(form, form)
-    return form.removeprefix("으") if part.startswith("E") and len(form) > 1 else form, part
+    form = {"는다": "다", "ᆫ다": "다", "ᆫ": "은", "ᆯ": "을", "어": "아"}.get(token.form, token.form)
+    return form.removeprefix("으") if token.part.startswith("E") and len(form) > 1 else form, token.part

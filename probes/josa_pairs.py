@@ -26,9 +26,12 @@ BREAKS = "the sentence itself breaks the rule"
 BOTH = "after a vowel the copula's 이 may stand or fall"
 GLUED = "more is glued to the josa"
 ROAD = "a name with 로 could be a road's"
+NAME = "아 or 야 before a title belongs to a name"
 SAID = "both forms are said (이요, 요)"
 
 _HANGUL = re.compile("[가-힣]+")
+#: 정민아 씨 is called 정민아.
+_TITLES = frozenset({"씨", "님", "양", "군"})
 #: Where a number or an acronym begins: at the text's beginning, behind a space or an opening mark.
 _OPEN = re.compile(r"(?:^|[\s(\[<《〈「『'\"‘“])$")
 
@@ -100,6 +103,8 @@ def _particle(
     if found.light and sound == "consonant" and tokens[place - 1].part == "NNP":
         return LeftOut(ROAD, spelled)
     name = f"{found.name} after ㄹ" if found.light and sound == "ㄹ" else found.name
+    if josa.part == "JKV" and place + 1 < len(tokens) and tokens[place + 1].form in _TITLES:
+        return LeftOut(NAME, spelled)
     wrong = text[: josa.start] + found.other(form) + text[josa.end :]
     return Pair("josa", text, wrong, noun, name, form, josa.start)
 

@@ -19,7 +19,8 @@ Kind = Literal["josa", "josa torn off", "josa glued on", "honorific", "negative 
 TOO_LONG = "too long for one of the models, or for --longest"
 ANOTHER_READING = "what would be wrong is another word"
 
-_NOUN_TAGS = frozenset({"NNG", "NNP", "NNB", "NR", "NP", "XSN", "XPN", "SN", "SL", "XR"})
+#: Tags of stems and endings.
+_PREDICATE = ("V", "E", "XSV", "XSA")
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ def _refusal(pair: Pair, fits: Callable[[str], bool]) -> str | None:
 def has_reading(pair: Pair) -> bool:
     """Whether the analyser finds a word where the josa is wrong: 나은 (better), 창고 (warehouse), 건축가 (architect).
 
-    It looks at the sentence, and at the eojeol alone. What follows a noun that still is one is no such word, whatever
-    the analyser makes of the rest: it has to say something of 사람는.
+    It looks at the sentence, and at the eojeol alone. A word is what goes over the boundary, a stem or an ending that
+    ends there, a suffix that begins there. Where the noun stays, the rest is no word, whatever is made of 사람는.
     """
     begin = max(pair.wrong.rfind(" ", 0, pair.boundary) + 1, 0)
     end = pair.wrong.find(" ", pair.boundary)
@@ -146,7 +147,7 @@ def _read(tokens: Sequence[Token], boundary: int) -> bool:
         crosses = token.start < boundary < token.end
         if crosses and token.known:
             return True
-        if token.end == boundary and token.start < boundary and token.part not in _NOUN_TAGS:
+        if token.end == boundary and token.start < boundary and token.part.startswith(_PREDICATE):
             return True
         if token.start == boundary and token.part == "XSN":
             return True

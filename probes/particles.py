@@ -2,9 +2,9 @@
 
 The last sound decides: a vowel, a final ㄹ, or another final consonant. A Hangul syllable tells it by the arithmetic
 of its code point (The Unicode Standard 3.12). Digits are read as Sino-Korean numerals, whose last digit tells the last
-sound: a final 0 is 영, 공, 십, 백, 천, 만 or 억 and ends in a consonant, unless it is 조 or more. Latin letters are read
-by their names where nothing else can be meant: capitals of which none is a vowel (KBS, HTML, FM). Hanja, other words in
-Latin letters and marks are read in more than one way, so nothing is said of them.
+sound: a final 0 is 영, 공, 십, 백, 천, 만 or 억 and ends in a consonant, unless it is 조 or more. Latin letters are
+read by their names where nothing else can be meant: capitals of which none is a vowel (KBS, HTML, FM). Hanja, other
+words in Latin letters and marks are read in more than one way, so nothing is said of them.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _forms(pairs: str, tags: str, name: str = "", *, stem: bool = False, light: 
         yield Alternation(name or pair, closed, open_, frozenset(tags.split()), stem, light)
 
 
-#: 요 is left out: 책이요 and 책요 are both said.
+#: 이요 and 이여 are left out: 책요 is said beside 책이요, and 이여 is the copula of some dialects.
 ALTERNATIONS: tuple[Alternation, ...] = (
     *_forms("은/는 은커녕/는커녕", "JX", "은/는"),
     *_forms("이/가", "JKS JKC"),
@@ -102,7 +102,6 @@ ALTERNATIONS: tuple[Alternation, ...] = (
     *_forms("아/야", "JKV"),
     *_forms("이나/나 이며/며", "JC JX", stem=True),
     *_forms("이란/란 이라도/라도 이라고/라고 이나마/나마 이야말로/야말로 이든/든 이든지/든지", "JX", stem=True),
-    *_forms("이여/여", "JKV", stem=True),
 )
 #: The copula's row in tables.
 COPULA = "이다"
