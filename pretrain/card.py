@@ -122,7 +122,7 @@ class Card:
                 kind, words = _METRICS[measure]
                 yield EvalResult(
                     task_type="fill-mask",
-                    dataset_type="text",
+                    dataset_type="held-out",
                     dataset_name="held-out documents of its corpus",
                     metric_type=kind,
                     metric_name=words,
@@ -133,7 +133,8 @@ class Card:
                 if isinstance(value, float) and 0 <= value <= 1:
                     yield EvalResult(
                         task_type="text-classification" if mark.stage == "finetune" else "fill-mask",
-                        dataset_type="text",
+                        # Of one type the library would put them all under the first one's name.
+                        dataset_type=_line(f"{mark.stage}-{mark.name}"),
                         dataset_name=_line(f"{mark.stage} {mark.name}"),
                         metric_type=_line(name.rpartition(", ")[2]),
                         metric_name=_line(name),

@@ -79,8 +79,8 @@ class OnnxResult:
             [
                 "## ONNX",
                 "",
-                f"`{ONNX}` (opset {OPSET}; any batch and length) gives torch's logits within {TOLERANCE:g}: the largest",
-                f"difference over several shapes was {self.difference:.1e}. {eight}{what}",
+                f"`{ONNX}` (opset {OPSET}, any batch and length) gives torch's logits within {TOLERANCE:g}: the",
+                f"largest difference over several shapes was {self.difference:.1e}. {eight}{what}",
                 "",
                 *table(columns, rows),
             ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from transformers import (
     BertForMaskedLM,
     BertForPreTraining,
 )
+
+from pretrain.quiet import quiet
 
 #: Loader -> (prefixes of weights it has no use for, prefixes of weights it makes up): its own head, no more.
 _HEADS: dict[Any, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -51,11 +54,12 @@ _LINES = 200
 
 def check_folder(folder: Path, model: BertForPreTraining, tokenizer: Tokenizer, lines: Iterable[str]) -> None:
     """Raise RuntimeError unless `folder` gives back `model`, in every class, and the ids of `tokenizer` on `lines`."""
-    some = [*LOOKS, *(line for _, line in zip(range(_LINES), lines, strict=False))]
-    _check_tokenizer(folder, tokenizer, some)
-    _check_logits(folder, model, some)
-    for loader, (unused, made_up) in _HEADS.items():
-        _load(folder, loader, unused, made_up)
+    some = [*LOOKS, *islice(lines, _LINES)]
+    with quiet():
+        _check_tokenizer(folder, tokenizer, some)
+        _check_logits(folder, model, some)
+        for loader, (unused, made_up) in _HEADS.items():
+            _load(folder, loader, unused, made_up)
     if (folder / "generation_config.json").exists():
         raise RuntimeError("the exported folder says how to generate text, which an encoder does not")
 
