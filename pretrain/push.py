@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifact import MANIFEST, Manifest
 from pipeline.errors import InputError
-from pretrain.licence import Licence
-from pretrain.lineage import Lineage
+from pretrain.licence import LICENSE, Licence
+from pretrain.lineage import ATTRIBUTION, Lineage
+from pretrain.onnx_export import INT8, ONNX
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 _NAME = re.compile(r"(?!.*(?:--|\.\.|\.git$))\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
+#: What an export has or has not: gone when it has it no more. Whatever else someone added there stays.
+_AT_TIMES = (ONNX, INT8, f"{ONNX}.data", f"{INT8}.data", LICENSE, ATTRIBUTION)
 #: What the Hub itself puts into a new repository.
 _THEIRS = (".gitattributes", "README.md")
 #: Where errors of the network come from, whichever of these the installed versions use.
@@ -61,7 +64,7 @@ def push(folder: Path, manifest: Manifest, repository: str, *, public: bool, api
         address = str(api.create_repo(repository, private=not public, exist_ok=True))
         operations: list[CommitOperationAdd | CommitOperationDelete | CommitOperationCopy] = [
             *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(folder / name)) for name in names),
-            *(CommitOperationDelete(path_in_repo=name) for name in there if name not in (*names, *_THEIRS)),
+            *(CommitOperationDelete(path_in_repo=name) for name in _AT_TIMES if name in there and name not in names),
         ]
         api.create_commit(repository, operations, commit_message=f"Export {manifest.content[:12]}", parent_commit=head)
     return address
@@ -78,6 +81,8 @@ def _look(api: HfApi, repository: str, *, public: bool) -> tuple[str | None, lis
     names = [sibling.rfilename for sibling in info.siblings or []]
     if not info.private and not public:
         raise InputError(f"--push: {repository} is there and public: say --public, or name another one")
+    if info.private and public:
+        raise InputError(f"--public: {repository} is there and private: change that in its settings, or leave it out")
     if MANIFEST not in names and (other := [name for name in names if name not in _THEIRS]):
         raise InputError(
             f"--push: {repository} holds something else ({', '.join(sorted(other)[:3])}), which is left as it is: "
