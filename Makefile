@@ -39,6 +39,8 @@ SET ?= $(LAST_SET)
 WORK ?=
 # How training runs: flags of pretrain.train, for example RUN="--micro-batch 32".
 RUN ?=
+# What is exported and where to: flags of pretrain.export, for example EXPORT="--license cc-by-sa-4.0 --onnx --int8".
+EXPORT ?=
 MODEL ?= $(ARTIFACTS)/export/$(NAME)
 # What a probe that marks models is asked: its flags, for example ASK="--items 1000 --beside other/model".
 ASK ?=
@@ -196,8 +198,9 @@ $(PRETRAIN_DONE): $(EXAMPLES_DONE) $(START_FILES) | $(KERNELS)
 	$(TRAINER) -m pretrain.train $(FLAGS) $(RUN)
 	@touch -c $@
 
-$(EXPORT_DONE): $(PRETRAIN_DONE)
-	$(PY) -m pretrain.export $(FLAGS)
+# Flags given are asked about each time: the stage knows whether what stands is what they ask for.
+$(EXPORT_DONE): $(PRETRAIN_DONE) $(if $(EXPORT),FORCE)
+	$(PY) -m pretrain.export $(FLAGS) $(EXPORT)
 	@touch -c $@
 
 $(ANSWER): $(EXPORT_DONE) $(ASKED_TEXT)
