@@ -39,6 +39,9 @@ WORK ?=
 # How training runs: flags of pretrain.train, for example RUN="--micro-batch 32".
 RUN ?=
 MODEL ?= $(ARTIFACTS)/export/$(NAME)
+# Questions for `make cloze` (JSON lines, or `sample`), and flags of the probes, for example ASK="--items 200".
+CLOZE ?=
+ASK ?=
 COLUMN ?= text
 LABEL ?= label
 OUT ?= $(ARTIFACTS)/finetune/$(NAME)
@@ -93,11 +96,11 @@ export HANBEOT_TEXT = $(TEXT)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe finetune check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe cloze nextsentence finetune check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  RECIPE=$(RECIPE) CORPUS=$(CORPUS) NAME=$(NAME) SET=\"section.key=value ...\" GPUS=$(GPUS) TEXT=\"...\" MODEL=$(MODEL)"
 	@echo "  recipes: $(sort $(basename $(notdir $(wildcard pipeline/recipes/*.toml))))"
@@ -124,6 +127,13 @@ plan: $(INSTALLED) ## tell what a run would cost: parameters, memory, disk, time
 
 probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] of TEXT with MODEL
 	@$(PY) -m probes.ask $(FLAGS) --model $(MODEL) --text "$$HANBEOT_TEXT"
+
+# Held-out text is that of NAME's corpus; a model from elsewhere brings none, so the corpus of NAME is made if need be.
+cloze: $(INSTALLED) $(MODEL_DONE) $(if $(CLOZE),,$(CORPUS_DONE)) ## ask MODEL for the words missing in CLOZE (sample: facts), or in held-out text
+	$(PY) -m probes.cloze $(FLAGS) --model $(MODEL) $(if $(CLOZE),--cloze $(CLOZE)) $(ASK)
+
+nextsentence: $(INSTALLED) $(MODEL_DONE) $(CORPUS_DONE) ## ask MODEL which held-out sentence follows which
+	$(PY) -m probes.next_sentence $(FLAGS) --model $(MODEL) $(ASK)
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \

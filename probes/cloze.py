@@ -10,8 +10,7 @@ P@10 and MRR in the manifest.
   right one to all others.
 * vocabulary: where the answer is one piece, its rank among all entries of the vocabulary.
 
-Of the three ways to compare candidates of different numbers of pieces (`probes.candidates`) all are reported, and `sum`
-is the one to quote. @@DATA@@
+Of the three ways to compare candidates (`probes.candidates`) all are reported; `mean` is the one to quote.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from pipeline.console import progress, say, table, warn
 from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pipeline.stage import artifact_folder, read_recipe, run_stage
-from probes.candidates import WAYS, Marked, mark
+from probes.candidates import WAYS, Marked, Way, mark
 from probes.exam import Exam, Share, exam_parser, read_exam
 from probes.gaps import Gap, read_gaps
 from probes.noun_gaps import CANDIDATES, held_out_gaps
@@ -40,7 +39,7 @@ CLOZE = Kind("cloze", 1, "make cloze")
 #: Facts of the sample corpus, each with the sentence that states it.
 SAMPLE = Path(__file__).with_name("sample") / "cloze.jsonl"
 #: The way that is quoted, and shown item by item.
-WAY = WAYS[0]
+WAY: Way = "mean"
 _SHOWN = 30
 _BEST = 5
 
@@ -149,6 +148,7 @@ def _item(answered: dict[str, Marked]) -> dict[str, Any]:
             "cut": marked.cut,
             # A candidate that cannot be spelled has no score.
             "scores": {score.candidate: round(score.total, 4) for score in marked.scores if score.pieces},
+            "alone": {score.candidate: round(score.alone, 4) for score in marked.scores if score.pieces},
             "pieces": {score.candidate: score.pieces for score in marked.scores if score.pieces},
         }
         for name, marked in answered.items()
