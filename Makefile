@@ -83,6 +83,8 @@ EXPORT_DONE := $(ARTIFACTS)/export/$(NAME)/manifest.json
 ANSWER := $(ARTIFACTS)/probe/$(NAME)/answer.txt
 # probe and finetune take a model that is there as it is, and make the one of NAME if it is not.
 MODEL_DONE := $(if $(wildcard $(MODEL)/config.json),,$(if $(filter $(ARTIFACTS)/export/$(NAME),$(MODEL)),$(EXPORT_DONE)))
+# Held-out text to ask about is that of NAME's corpus, taken as it is and made if it is not there, or what ASK names.
+HELD_OUT_DONE := $(if $(findstring --text,$(ASK))$(findstring --corpus,$(ASK))$(findstring --first,$(ASK))$(wildcard $(CORPUS_DONE)),,$(CORPUS_DONE))
 
 # The environment carries what may hold quotes and spaces.
 export HANBEOT_RECIPE = $(RECIPE)
@@ -128,11 +130,10 @@ plan: $(INSTALLED) ## tell what a run would cost: parameters, memory, disk, time
 probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] of TEXT with MODEL
 	@$(PY) -m probes.ask $(FLAGS) --model $(MODEL) --text "$$HANBEOT_TEXT"
 
-# Held-out text is that of NAME's corpus; a model from elsewhere brings none, so the corpus of NAME is made if need be.
-cloze: $(INSTALLED) $(MODEL_DONE) $(if $(CLOZE),,$(CORPUS_DONE)) ## ask MODEL for the words missing in CLOZE (sample: facts), or in held-out text
+cloze: $(INSTALLED) $(MODEL_DONE) $(if $(CLOZE),,$(HELD_OUT_DONE)) ## ask MODEL for the words missing in CLOZE (sample: facts), or in held-out text
 	$(PY) -m probes.cloze $(FLAGS) --model $(MODEL) $(if $(CLOZE),--cloze $(CLOZE)) $(ASK)
 
-nextsentence: $(INSTALLED) $(MODEL_DONE) $(CORPUS_DONE) ## ask MODEL which held-out sentence follows which
+nextsentence: $(INSTALLED) $(MODEL_DONE) $(HELD_OUT_DONE) ## ask MODEL which held-out sentence follows which
 	$(PY) -m probes.next_sentence $(FLAGS) --model $(MODEL) $(ASK)
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT

@@ -128,7 +128,7 @@ def _ask(
     with (workspace / "items.jsonl").open("w", encoding="utf-8") as stream:
         for number, pair in enumerate(pairs):
             right, wrong = pair.asked(objective)
-            own = {name: [round(one, 5) for one in found[number]] for name, found in answered.items()}
+            own = {name: [round(one, 8) for one in found[number]] for name, found in answered.items()}
             stream.write(json.dumps({"right": right, "wrong": wrong, "follows": own}, ensure_ascii=False) + "\n")
     (workspace / "report.md").write_text(_report(figures, pairs, answered), "utf-8")
     return figures

@@ -195,7 +195,7 @@ def test_a_text_too_long_is_cut_around_the_gap(exported: Path) -> None:
     long = replace(short, text="나라 " * 500 + short.text + "나라 " * 500)
     assert model.limit == 32 == len(model.tokenizer(short.text)["input_ids"]) + 2
     fits, cut = mark(model, [short, long])
-    assert (fits.cut, cut.cut) == (0, 1000 - 3 + 0)
+    assert (fits.cut, cut.cut) == (0, 1000 + 30 - 32)
     # 29 places beside the gap and the frame: 15 to the left of it, 14 to the right.
     same = replace(short, text="나라 " * 15 + "[MASK] 바다 " + "나라 " * 13)
     (expected,) = mark(model, [same])

@@ -13,6 +13,7 @@ from transformers import (
     AutoTokenizer,
     BertForMaskedLM,
     BertForNextSentencePrediction,
+    BertForPreTraining,
     RobertaConfig,
     RobertaForMaskedLM,
 )
@@ -30,19 +31,33 @@ def documents(sample_corpus: Path) -> list[list[str]]:
     return list(read_documents(shards(sample_corpus, "train")))
 
 
-def test_the_stock_class_says_the_same(exported: Path, monkeypatch: pytest.MonkeyPatch, documents) -> None:
+@pytest.fixture(scope="module")
+def decided(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A head that has been trained for a few steps says about the same of all; this one does not."""
+    folder = tmp_path_factory.mktemp("decided") / "decided"
+    shutil.copytree(exported, folder)
+    model = BertForPreTraining.from_pretrained(exported)
+    torch.manual_seed(0)
+    for name, weight in model.named_parameters():
+        if name.endswith("weight") and "LayerNorm" not in name and not name.startswith("cls.predictions"):
+            torch.nn.init.normal_(weight, std=0.5)
+    model.save_pretrained(folder)
+    return folder
+
+
+def test_the_stock_class_says_the_same(decided: Path, monkeypatch: pytest.MonkeyPatch, documents) -> None:
     monkeypatch.setattr(pairs, "_BATCH_TOKENS", 64)
-    tokenizer = AutoTokenizer.from_pretrained(exported)
-    stock = BertForNextSentencePrediction.from_pretrained(exported).eval()
+    tokenizer = AutoTokenizer.from_pretrained(decided)
+    stock = BertForNextSentencePrediction.from_pretrained(decided).eval()
     lines = [line for document in documents for line in document]
     asked = [(a, b) for a, b in pairwise(lines) if len(tokenizer(a, b)["input_ids"]) <= 32][:20]
-    found = PairModel(exported).probabilities(asked, 0)
+    found = PairModel(decided).probabilities(asked, 0)
     for (a, b), ours in zip(asked, found, strict=True):
         inputs = tokenizer(a, b, return_tensors="pt")
         assert inputs["token_type_ids"].any() and not inputs["token_type_ids"].all()
         with torch.no_grad():
             assert ours == pytest.approx(float(stock(**inputs).logits.softmax(-1)[0, 0]), abs=1e-5)
-    assert len(asked) == 20 and len({round(one, 4) for one in found}) > 1
+    assert len(asked) == 20 and max(found) - min(found) > 0.1
 
 
 def test_a_pair_too_long_loses_its_longer_segment_first(exported: Path) -> None:
@@ -146,22 +161,22 @@ def test_what_a_folder_says_of_its_head(exported: Path, tmp_path: Path) -> None:
         assert objective_of(folder) == told, manifest
 
 
-def test_the_stage(exported: Path, sample_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    masked = copied(exported, tmp_path / "masked")
-    AutoModelForMaskedLM.from_pretrained(exported).save_pretrained(masked)
-    call = ["--model", str(exported), "--corpus", str(sample_corpus), "--beside", str(masked)]
+def test_the_stage(decided: Path, sample_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    masked = copied(decided, tmp_path / "masked")
+    AutoModelForMaskedLM.from_pretrained(decided).save_pretrained(masked)
+    call = ["--model", str(decided), "--corpus", str(sample_corpus), "--beside", str(masked)]
     call += ["--artifacts", str(tmp_path / "a"), "--name", "t", "--items", "40"]
     next_sentence.main(call)
     told = capsys.readouterr()
     assert "not marked" in told.err and "length alone" in told.out
     folder = tmp_path / "a" / "nextsentence" / "t"
     figures = read_manifest(folder).figures
-    assert figures["models"] == ["export", "random weights"] and figures["pairs"] == 40
+    assert figures["models"] == ["decided", "random weights"] and figures["pairs"] == 40
     items = [json.loads(line) for line in (folder / "items.jsonl").read_text("utf-8").splitlines()]
-    said = np.array([item["follows"]["export"] for item in items])
-    assert figures["export.accuracy"] == pytest.approx(((said[:, 0] > 0.5).sum() + (said[:, 1] < 0.5).sum()) / 80)
-    assert figures["export.preferred"] == pytest.approx((said[:, 0] > said[:, 1]).mean())
-    assert figures["export.accuracy_of"] == 80 and figures["export.preferred_of"] == 40
+    said = np.array([item["follows"]["decided"] for item in items])
+    assert figures["decided.accuracy"] == pytest.approx(((said[:, 0] > 0.5).sum() + (said[:, 1] < 0.5).sum()) / 80)
+    assert figures["decided.preferred"] == pytest.approx((said[:, 0] > said[:, 1]).mean())
+    assert figures["decided.accuracy_of"] == 80 and figures["decided.preferred_of"] == 40
     next_sentence.main(call)
     assert "is up to date" in capsys.readouterr().err
     next_sentence.main([*call, "--objective", "sop"])
@@ -171,10 +186,10 @@ def test_the_stage(exported: Path, sample_corpus: Path, tmp_path: Path, capsys: 
         next_sentence.main([*call[2:4], "--model", str(masked), *call[6:]])
 
 
-def test_two_sentences_by_hand(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call = ["--model", str(exported), "--artifacts", str(tmp_path / "a")]
+def test_two_sentences_by_hand(decided: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["--model", str(decided), "--artifacts", str(tmp_path / "a")]
     next_sentence.main([*call, "--first", "비가 왔다.", "--second", "우산을 폈다."])
-    probability = PairModel(exported).probabilities([("비가 왔다.", "우산을 폈다.")], 0)[0]
+    probability = PairModel(decided).probabilities([("비가 왔다.", "우산을 폈다.")], 0)[0]
     assert f"{probability:.1%}" in capsys.readouterr().out
     assert not (tmp_path / "a").exists(), "nothing is written, and no held-out text is needed"
     next_sentence.main([*call, "--first", "나라 " * 50, "--second", "우산을 폈다."])
