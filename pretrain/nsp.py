@@ -243,7 +243,7 @@ def _another(sentences, documents, document, room, by_document, draws):  # type:
 
 
 @njit(cache=True)
-def fit(a_start, a_end, b_start, b_end, longest, draws):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def fit(a_start, a_end, b_start, b_end, longest, draws):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Both segments, the longer one shortened token by token until they fit."""
     drawn = np.uint64(4)
     while (a_end - a_start) + (b_end - b_start) > longest:
