@@ -3,7 +3,7 @@
     python -m probes.next_sentence --model artifacts/export/law                       (make nextsentence)
     python -m probes.next_sentence --model artifacts/export/law --first "비가 왔다." --second "우산을 폈다."
 
-Asks about held-out pairs (`probes.pairs` says how they are made) and writes `artifacts/nextsentence/<name>/`:
+Asks about held-out pairs (`probes.sentence_pairs` says how they are made) and writes `artifacts/nextsentence/<name>/`:
 `items.jsonl`, `report.md`, figures in the manifest. With `--first` and `--second` it shows the probability that the one
 follows the other, and writes nothing.
 
@@ -28,7 +28,7 @@ from pipeline.console import say, table, warn
 from pipeline.errors import InputError
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage
 from probes.exam import RANDOM, Exam, Share, exam_parser, read_exam
-from probes.pairs import Objective, Pair, PairModel, draw_pairs, objective_of
+from probes.sentence_pairs import Objective, Pair, PairModel, draw_pairs, objective_of
 from tokenizer.markdown import cell
 from tokenizer.markdown import table as markdown_table
 

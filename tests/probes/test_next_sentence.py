@@ -23,7 +23,7 @@ from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
 from probes import next_sentence, pairs
 from probes.next_sentence import by_length
-from probes.pairs import Pair, PairModel, draw_pairs, objective_of
+from probes.sentence_pairs import Pair, PairModel, draw_pairs, objective_of
 
 
 @pytest.fixture(scope="module")
