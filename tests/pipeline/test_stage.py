@@ -72,7 +72,7 @@ def test_names_that_are_no_names(tmp_path: Path) -> None:
     assert not (tmp_path / "corpus").exists()
 
 
-@pytest.mark.parametrize("module", [*STAGES, "probes.ask", "finetune.train"])
+@pytest.mark.parametrize("module", [*STAGES, *PROBES, "finetune.train"])
 def test_help_of_every_stage_names_its_command(
     module: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
