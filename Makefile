@@ -93,7 +93,7 @@ export HANBEOT_TEXT = $(TEXT)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe finetune check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe finetune report check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -128,6 +128,9 @@ probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] of TEXT with MODEL
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
 		$(if $(call given,TRAIN),--train $(TRAIN)) $(if $(call given,DEV),--dev $(DEV)) $(if $(call given,TEST),--test $(TEST))
+
+report: $(INSTALLED) ## write one page about the run NAME, compared with RUNS if named
+	@$(PY) -m pages.report --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(call given,RUNS),--runs $(RUNS))
 
 check: $(INSTALLED_DEV) $(KERNELS) ## format, lint, types and quick tests
 	$(BIN)/ruff format --check .

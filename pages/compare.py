@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pages.document import Block, Cell, Chart, Charts, Heading, Notice, Table, paragraph, table
-from pages.gather import Run
-from pages.reproduce import tables
-from pages.scores import TITLES, shares
+from pages.document import Block, Cell, Chart, Charts, Code, Heading, Notice, Share, Table, paragraph, table
+from pages.figures import shares
+from pages.gather import Part, Run
+from pages.reproduce import as_value, tables
+from pages.scores import TITLES
 from pages.summary import parameters
 from pages.training import HELD_OUT, MEASURES, PANELS, chart, is_number, points, value_table
 from pipeline.console import duration
+
+#: Points of a line, fewer than of one alone: several that shake hide each other.
+_POINTS = 60
 
 
 def compare(runs: Sequence[Run]) -> tuple[Block, ...]:
@@ -24,49 +28,45 @@ def compare(runs: Sequence[Run]) -> tuple[Block, ...]:
 
 
 def _caveats(runs: Sequence[Run]) -> list[Block]:
-    contents = {stage: {_content(run, stage) for run in runs} for stage in ("corpus", "tokenizer")}
-    told: list[Block] = []
-    if len(contents["corpus"]) > 1:
+    told = [f"{run.name} has not ended." for run in runs if run.going]
+    if len({_content(run, "corpus") for run in runs}) > 1:
+        told.append("The runs were measured on different held-out text: their held-out figures do not compare.")
+    if len({_content(run, "tokenizer") for run in runs}) > 1:
         told.append(
-            Notice("The runs were measured on different held-out text, so their held-out figures differ by that.")
+            "The runs have different vocabularies: losses and accuracies are of different tokens and do not compare; "
+            "bits per character do, on the same text."
         )
-    if len(contents["tokenizer"]) > 1:
-        told.append(
-            Notice(
-                "The runs have different vocabularies: losses and accuracies are of different tokens and do not "
-                "compare; bits per character do, on the same text."
-            )
-        )
-    return told
+    return [Notice(text) for text in told]
 
 
 def _content(run: Run, stage: str) -> str:
-    return run["examples"].inputs.get(stage) or run[stage].digest
+    """What tells one corpus or tokenizer from another."""
+    manifest = run[stage].manifest
+    return run["examples"].inputs.get(stage) or (manifest.content if manifest else "")
 
 
 def _figures(runs: Sequence[Run]) -> Table:
     names = ("parameters", "steps", "time", "tokens per second")
-    columns = []
+    columns: list[list[Cell]] = []
     for run in runs:
         figures = run["pretrain"].figures
         count, seconds = parameters(run), figures.get("seconds")
         values = [
             f"{count:,}" if count else "–",
-            _form("{:,}", figures.get("steps")),
+            _form("{:,}", figures.get("steps")) if figures else _reached(run),
             duration(seconds) if is_number(seconds) else "–",
             _form("{:,}", figures.get("tokens_per_second")),
         ]
-        values += [_form(form, _last(run, name)) for name, (_, form, _) in MEASURES.items()]
-        columns.append(values)
-    titles = [*names, *(f"held out, end: {title}" for title, _, _ in MEASURES.values())]
+        values += [_form(form, figures.get(HELD_OUT + name)) for name, (_, form, _) in MEASURES.items()]
+        made_of = [Code(_content(run, stage)[:8]) if _content(run, stage) else "–" for stage in ("corpus", "tokenizer")]
+        columns.append([*made_of, *values])
+    titles = ["corpus", "vocabulary", *names, *(f"{title}, held out" for title, _, _ in MEASURES.values())]
     rows = [row for row in zip(titles, *columns, strict=True) if set(row[1:]) != {"–"}]
-    return table("Figures", ("figure", *(run.name for run in runs)), rows)
+    return table("Figures, at the end of each run", ("figure", *(run.name for run in runs)), rows)
 
 
-def _last(run: Run, name: str) -> object:
-    """The end's held-out figure, or the latest of a run that goes on."""
-    own = points(run.records, HELD_OUT + name)
-    return run["pretrain"].figures.get(HELD_OUT + name, own[-1][1] if own else None)
+def _reached(run: Run) -> str:
+    return f"{run.records[-1]['step']:,.0f} so far" if run.records else "–"
 
 
 def _form(form: str, value: object) -> str:
@@ -76,11 +76,11 @@ def _form(form: str, value: object) -> str:
 def _settings(runs: Sequence[Run]) -> Block:
     flat = [dict(_flat(tables(run))) for run in runs]
     keys = list(dict.fromkeys(key for each in flat for key in each))
-    rows = [
-        (key, *(values.get(key, "absent") for values in flat))
-        for key in keys
-        if len({values.get(key, "absent") for values in flat}) > 1
-    ]
+    rows: list[list[Cell]] = []
+    for key in keys:
+        values = [Code(each[key]) if key in each else "–" for each in flat]
+        if len(set(values)) > 1:
+            rows.append([key, *values])
     if not rows:
         return paragraph("No setting differs.")
     return table("Settings that differ", ("setting", *(run.name for run in runs)), rows)
@@ -89,7 +89,7 @@ def _settings(runs: Sequence[Run]) -> Block:
 def _flat(section: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for key, value in section.items():
-        found += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(prefix + key, str(value))]
+        found += _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else [(prefix + key, as_value(value))]
     return found
 
 
@@ -98,9 +98,9 @@ def _charts(runs: Sequence[Run]) -> list[Chart]:
     drawn = []
     for panel in PANELS:
         for prefix, where in (("", "training"), (HELD_OUT, "held out")):
-            lines = [(run.name, points(run.records, prefix + panel.name), style) for style, run in enumerate(runs)]
-            each = chart(panel, lines)
-            if each and max(len(line.points) for line in each.lines) > 1:
+            found = [(run.name, points(run.records, prefix + panel.name), style) for style, run in enumerate(runs)]
+            each = chart(panel, [line for line in found if len(line[1]) > 1], _POINTS)
+            if each:
                 title = f"{panel.title}, {where}" if panel.name in MEASURES else panel.title
                 drawn.append(Chart(title, each.unit, each.lines, each.form, each.percent, each.from_zero, each.log))
     return drawn
@@ -110,7 +110,7 @@ def _marks(runs: Sequence[Run]) -> list[Block]:
     """Each probe's shares, a column a run: of what each run's own model got."""
     blocks: list[Block] = []
     for place, title in enumerate(TITLES.values()):
-        found = [_own(run, shares(run.marks[place].figures)) for run in runs]
+        found = [_own(run, run.marks[place]) for run in runs]
         keys = list(dict.fromkeys(key for each in found for key in each))
         rows: list[tuple[Cell, ...]] = [(key, *(each.get(key, "–") for each in found)) for key in keys]
         if rows and sum(map(bool, found)) > 1:
@@ -127,9 +127,7 @@ def _marks(runs: Sequence[Run]) -> list[Block]:
     return [Heading("Marks"), *blocks] if blocks else []
 
 
-def _own(run: Run, found: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
-    return {
-        " · ".join(part.replace("_", " ") for part in path if part != run.name) or "overall": share
-        for path, share in found.items()
-        if run.name in path
-    }
+def _own(run: Run, part: Part) -> dict[str, Share]:
+    """The shares of a run's own model, which a probe knows by its folder's name."""
+    found = shares(part.figures, run.name) or shares(part.figures, run["export"].folder.name)
+    return {" · ".join(path).replace("_", " ") or "overall": share for path, share in found.items()}

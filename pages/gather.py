@@ -34,7 +34,7 @@ _KINDS = {kind.stage: kind for kind in (CORPUS, TOKENIZER, EXAMPLES, PRETRAIN)}
 
 @dataclass(frozen=True)
 class Part:
-    """An artifact of a run. `manifest` is None where it is absent, or `problem` says why; `digest`: a hash of all shown."""
+    """An artifact of a run. `manifest` is None if it is absent or `problem` says why; `digest` stands for all shown."""
 
     stage: str
     folder: Path

@@ -80,7 +80,7 @@ def as_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _section(name: str, section: Mapping[str, Any]) -> Iterator[str]:
     values = {key: value for key, value in section.items() if not _is_table(value)}
-    yield "\n".join([f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in values.items())])
+    yield "\n".join([f"[{name}]", *(f"{key} = {as_value(value)}" for key, value in values.items())])
     for key, value in section.items():
         if isinstance(value, Mapping):
             yield from _section(f"{name}.{key}", value)
@@ -97,7 +97,7 @@ def _is_table(value: Any) -> bool:
     )
 
 
-def _toml(value: Any) -> str:
+def as_value(value: Any) -> str:
     """A value in TOML, which strings, numbers and lists share with JSON but for one character."""
     if isinstance(value, float):
         return repr(value)
@@ -112,7 +112,7 @@ def nearest(sections: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]] 
         filled = {key: as_table(shipped.section(key, kinds[key])) for key in sections if key in shipped.tables}
         own, other = dict(_flat(sections)), dict(_flat(filled))
         if set(own) == set(other):
-            found.append((name, [f"{key}={_toml(own[key])}" for key in own if own[key] != other[key]]))
+            found.append((name, [f"{key}={as_value(own[key])}" for key in own if own[key] != other[key]]))
     if not found:
         return None
     name, overrides = min(found, key=lambda each: len(each[1]))
@@ -145,10 +145,14 @@ def commands(run: Run, artifacts: Path, recipe: str) -> list[str]:
 def environment_section(run: Run, here: Mapping[str, str]) -> tuple[Block, ...]:
     """What the run says of where it was made, and what made this report."""
     figures = run["pretrain"].figures
-    told = figures.get("environment")
+    told: list[tuple[str, str]] = [
+        (name, str(figures[name])) for name in ("device", "processes", "precision") if name in figures
+    ]
+    versions = figures.get("versions")
+    told += [(str(name), str(value)) for name, value in versions.items()] if isinstance(versions, dict) else []
     blocks: list[Block] = []
-    if isinstance(told, dict):
-        blocks.append(table("Training", ("what", "value"), [(str(key), str(value)) for key, value in told.items()]))
+    if told:
+        blocks.append(table("The run was trained with", ("what", "value"), told))
     else:
         blocks.append(paragraph("Versions and device of the training were not written down by the run."))
     rows = [
@@ -206,7 +210,10 @@ def _unknown(run: Run) -> list[str]:
     names = {run[stage].folder.name for stage in ("corpus", "tokenizer", "examples")} - {run.name}
     if names:
         told.append(f"how the examples came to be made under other names ({', '.join(sorted(names))})")
-    told.append("the number of processes, precision and size of micro-batches, which are flags and no settings")
+    flags = "the size of micro-batches, which is a flag and no setting"
+    if "processes" not in run["pretrain"].figures:
+        flags = "the number of processes, precision and size of micro-batches, which are flags and no settings"
+    told.append(flags)
     told.append("the machine: on another one sums may round differently")
     return told
 

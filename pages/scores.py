@@ -1,17 +1,16 @@
 """Marks of a model: what the probes found, and what it was worth for tasks.
 
-Probes write what figures they like. Whatever has a share is shown as a bar with its interval, the rest as it is, so
-that a new probe needs no new code here.
+Each is shown only as what it is of: figures that were measured on other weights than the export's are said to be so.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from pages.document import Block, Cell, Fold, Heading, Missing, Notice, Share, Table, Words, paragraph, table
+from pages.document import Block, Fold, Heading, Missing, Notice, Share, Table, Words, paragraph, table
+from pages.figures import figure_blocks
 from pages.gather import MARKS, Part, Run
 from pages.stage_report import read_chapters
 from pages.training import is_number
@@ -24,14 +23,8 @@ TITLES = {
     "nextsentence": "Next sentence",
     "leaks": "Leaks",
 }
-#: Keys of a share, which have a place of their own.
-_OF_SHARE = ("share", "low", "high", "right", "of")
-_COST = ("seconds", "peak_memory_mb")
-#: Rows shown of a list of findings; the probe's own report has all.
-_ROWS = 20
+#: Classes told one by one.
 _CLASSES = 40
-
-Leaf = tuple[tuple[str, ...], Mapping[str, Any]]
 
 
 def probes(run: Run) -> tuple[Block, ...]:
@@ -46,10 +39,18 @@ def probes(run: Run) -> tuple[Block, ...]:
             continue
         if _asked_another(part, run["export"]):
             blocks.append(Notice(f"{part.folder} is of other weights than the export that stands there now."))
-        blocks += figure_blocks(part.figures, TITLES[part.stage], (run.name, part.folder.name, RANDOM))
-        own = tuple(block for each in read_chapters(part.text("report.md")) for block in each.blocks)
-        blocks += [Fold("The probe's own report", own)] if own else []
+        blocks += figure_blocks(part.figures, TITLES[part.stage], (run.name, part.folder.name))
+        blocks += _own_report(part)
     return tuple(blocks)
+
+
+def _own_report(part: Part) -> list[Block]:
+    """What the probe itself wrote, with its headings but the first, which is the page's."""
+    blocks: list[Block] = []
+    for each in read_chapters(part.text("report.md")):
+        blocks += [Heading(each.title)] if each.level > 1 else []
+        blocks += each.blocks
+    return [Fold("The probe's own report", tuple(blocks))] if blocks else []
 
 
 def _asked_another(part: Part, export: Part) -> bool:
@@ -59,87 +60,6 @@ def _asked_another(part: Part, export: Part) -> bool:
         if name.endswith(".safetensors")
     }
     return bool(weights and part.inputs) and not weights & set(part.inputs.values())
-
-
-def figure_blocks(figures: Mapping[str, Any], title: str, models: Sequence[str]) -> list[Block]:
-    """Any figures as tables; `models` are names by which the level that tells models apart is known."""
-    blocks: list[Block] = []
-    leaves = [leaf for leaf in _leaves(figures) if leaf[0]]
-    for depth in sorted({len(path) for path, _ in leaves}):
-        level = [leaf for leaf in leaves if len(leaf[0]) == depth]
-        for shared in (True, False):
-            some = [leaf for leaf in level if is_number(leaf[1].get("share")) is shared]
-            blocks += [_leaf_table(title, some, models)] if some else []
-    for name, rows in figures.items():
-        if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
-            blocks.append(_row_table(name, rows))
-    plain = {name: value for name, value in figures.items() if _scalar(value) and name not in _COST}
-    if plain:
-        blocks.append(paragraph("; ".join(f"{_name(name)} {_value(value)}" for name, value in plain.items()) + "."))
-    return blocks or [paragraph("The manifest holds no figures.")]
-
-
-def shares(figures: Mapping[str, Any]) -> dict[tuple[str, ...], Share]:
-    """The shares among figures, by where they stand."""
-    return {path: _share(leaf) for path, leaf in _leaves(figures) if is_number(leaf.get("share"))}
-
-
-def _leaves(figures: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[Leaf]:
-    """Tables of values with where they stand."""
-    values = {name: value for name, value in figures.items() if _scalar(value)}
-    if values:
-        yield path, values
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, (*path, str(name)))
-
-
-def _leaf_table(title: str, leaves: Sequence[Leaf], models: Sequence[str]) -> Table:
-    depth = len(leaves[0][0])
-    model = next((place for place in range(depth) if any(path[place] in models for path, _ in leaves)), None)
-    order = [place for place in range(depth) if place != model] + ([model] if model is not None else [])
-    firsts = [list(dict.fromkeys(path[place] for path, _ in leaves)) for place in range(depth)]
-    ordered = sorted(leaves, key=lambda leaf: [firsts[place].index(leaf[0][place]) for place in order])
-    columns = ["model" if place == model else "what" for place in order]
-    extra = list(dict.fromkeys(name for _, leaf in leaves for name in leaf if name not in _OF_SHARE))
-    with_share = any(is_number(leaf.get("share")) for _, leaf in leaves)
-    columns += ["share (95% interval)", "of"] if with_share else []
-    rows: list[Words] = []
-    for path, leaf in ordered:
-        cells: list[Cell] = [_name(path[place]) if place != model else path[place] for place in order]
-        cells += [_share(leaf), _count(leaf)] if with_share else []
-        rows.append((*cells, *(_value(leaf[name]) if name in leaf else "–" for name in extra)))
-    return table(title, (*columns, *map(_name, extra)), rows)
-
-
-def _share(leaf: Mapping[str, Any]) -> Share:
-    low, high = (float(leaf[end]) if is_number(leaf.get(end)) else None for end in ("low", "high"))
-    return Share(float(leaf["share"]), low, high)
-
-
-def _count(leaf: Mapping[str, Any]) -> str:
-    return _value(leaf["of"]) if "of" in leaf else "–"
-
-
-def _row_table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = list(dict.fromkeys(key for row in rows for key, value in row.items() if _scalar(value)))
-    cells = [tuple(_value(row[column]) if column in row else "–" for column in columns) for row in rows[:_ROWS]]
-    more = f" (the first {_ROWS} of {len(rows):,})" if len(rows) > _ROWS else ""
-    return table(_name(name) + more, tuple(map(_name, columns)), cells)
-
-
-def _scalar(value: object) -> bool:
-    return isinstance(value, str | int | float) or value is None
-
-
-def _name(text: str) -> str:
-    return text.replace("_", " ")
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool) or value is None or isinstance(value, str):
-        return {True: "yes", False: "no", None: "–"}.get(value, "") if not isinstance(value, str) else value
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def tasks(run: Run) -> tuple[Block, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from pages.charts import merged, ticks
+from pages.charts import POINTS, merged, ticks
 from pages.document import Block, Chart, Charts, Line, Missing, Notice, Point, Table, paragraph, table
 from pages.gather import Run
 from pretrain.metrics import Record
@@ -60,10 +60,12 @@ def points(records: Sequence[Record], name: str) -> tuple[Point, ...]:
     return tuple((record["step"], record[name]) for record in records if name in record)
 
 
-def chart(panel: Panel, lines: Sequence[tuple[str, tuple[Point, ...], int]]) -> Chart | None:
-    """The chart of a panel with lines of (name, points, style); None if no line has a point."""
+def chart(panel: Panel, lines: Sequence[tuple[str, tuple[Point, ...], int]], most: int = POINTS) -> Chart | None:
+    """The chart of a panel with lines of (name, points, style), `most` points each; None if no line has a point."""
     drawn = tuple(
-        Line(name, merged(values), style, marked=len(values) <= _MARKED) for name, values, style in lines if values
+        Line(name, merged(values, most), style, marked=len(values) <= _MARKED)
+        for name, values, style in lines
+        if values
     )
     if not drawn:
         return None
