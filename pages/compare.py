@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pages.document import Block, Cell, Chart, Charts, Code, Heading, Notice, Share, Table, paragraph, table
+from pages.document import Block, Cell, Chart, Charts, Code, Heading, Missing, Notice, Share, Table, paragraph, table
 from pages.figures import shares
 from pages.gather import Part, Run
 from pages.reproduce import as_value, tables
@@ -20,7 +20,7 @@ _POINTS = 60
 
 def compare(runs: Sequence[Run]) -> tuple[Block, ...]:
     """The section's blocks; the first run is the one that the page is about."""
-    blocks: list[Block] = [*_caveats(runs), _figures(runs), _settings(runs)]
+    blocks: list[Block] = [*_caveats(runs), _figures(runs), *_settings(runs)]
     drawn = _charts(runs)
     if drawn:
         blocks += [Heading("Curves"), Charts(tuple(drawn), tuple(value_table(each) for each in drawn))]
@@ -73,17 +73,29 @@ def _form(form: str, value: object) -> str:
     return form.format(value) if is_number(value) else "–"
 
 
-def _settings(runs: Sequence[Run]) -> Block:
-    flat = [dict(_flat(tables(run))) for run in runs]
-    keys = list(dict.fromkeys(key for each in flat for key in each))
+def _settings(runs: Sequence[Run]) -> list[Block]:
+    """Settings of the stages that every run knows; which do not is told."""
+    known = [{name: part for name, part in tables(run).items() if name != "finetune"} for run in runs]
+    sections = list(dict.fromkeys(name for each in known for name in each))
+    shared = [name for name in sections if all(name in each for each in known)]
+    flat = [dict(_flat({name: each[name] for name in shared})) for each in known]
     rows: list[list[Cell]] = []
-    for key in keys:
+    for key in dict.fromkeys(key for each in flat for key in each):
         values = [Code(each[key]) if key in each else "–" for each in flat]
         if len(set(values)) > 1:
             rows.append([key, *values])
-    if not rows:
-        return paragraph("No setting differs.")
-    return table("Settings that differ", ("setting", *(run.name for run in runs)), rows)
+    blocks: list[Block] = []
+    if rows:
+        blocks.append(table("Settings that differ", ("setting", *(run.name for run in runs)), rows))
+    else:
+        blocks.append(paragraph("No setting differs."))
+    lacking = [
+        f"[{name}] of {run.name}"
+        for run, each in zip(runs, known, strict=True)
+        for name in sections
+        if name not in each
+    ]
+    return [*blocks, *([Missing(f"Not known, and so not compared: {', '.join(lacking)}.")] if lacking else [])]
 
 
 def _flat(section: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

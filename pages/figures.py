@@ -36,7 +36,7 @@ def figure_blocks(figures: Mapping[str, Any], title: str, models: Sequence[str])
             blocks += [_leaf_table(title if shared else f"{title}: other figures", some)] if some else []
     for path, leaf in _leaves(others):
         if is_number(leaf.get("share")):
-            blocks.append(_leaf_table(title, [(path or (title,), leaf)], ("what",)))
+            blocks.append(_leaf_table(title, [(path or (title,), leaf)], "what"))
         elif path:
             rows = [(_name(name), value_text(value)) for name, value in leaf.items()]
             blocks.append(table(_name(" · ".join(path)), ("what", "value"), rows))
@@ -123,20 +123,20 @@ def _leaves(figures: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[
             yield from _leaves(value, (*path, str(name)))
 
 
-def _leaf_table(title: str, leaves: Sequence[Leaf], heads: Sequence[str] = ("model",)) -> Table:
+def _leaf_table(title: str, leaves: Sequence[Leaf], head: str = "model") -> Table:
     """A row for each; the first part of a path is the model, and is told last."""
-    depth = len(leaves[0][0])
-    order = [*range(1, depth), 0]
-    firsts = [list(dict.fromkeys(path[place] for path, _ in leaves)) for place in range(depth)]
-    ordered = sorted(leaves, key=lambda leaf: [firsts[place].index(leaf[0][place]) for place in order])
+    whats = list(dict.fromkeys(path[1:] for path, _ in leaves))
+    models = list(dict.fromkeys(path[0] for path, _ in leaves))
+    ordered = sorted(leaves, key=lambda leaf: (whats.index(leaf[0][1:]), models.index(leaf[0][0])))
+    named = any(whats)
     with_share = is_number(leaves[0][1].get("share"))
     extra = list(dict.fromkeys(name for _, leaf in leaves for name in leaf if not with_share or name not in _OF_SHARE))
     rows: list[Words] = []
     for path, leaf in ordered:
-        cells: list[Cell] = [_name(path[place]) if place else path[place] for place in order]
+        cells: list[Cell] = [_name(" · ".join(path[1:])), path[0]] if named else [path[0]]
         cells += [_share(leaf), value_text(leaf.get("of"))] if with_share else []
         rows.append((*cells, *(value_text(leaf.get(name)) for name in extra)))
-    columns = [*("what" for _ in order[1:]), *heads, *(("share (95% interval)", "of") if with_share else ())]
+    columns = [*(("what",) if named else ()), head, *(("share (95% interval)", "of") if with_share else ())]
     return table(title, (*columns, *map(_name, extra)), rows)
 
 

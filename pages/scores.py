@@ -38,7 +38,9 @@ def probes(run: Run) -> tuple[Block, ...]:
             blocks.append(Missing("This has not been asked.", command))
             continue
         if _asked_another(part, run["export"]):
-            blocks.append(Notice(f"{part.folder} is of other weights than the export that stands there now."))
+            blocks.append(
+                Notice(f"{part.stage}/{part.folder.name} was asked of other weights than those of the export.")
+            )
         blocks += figure_blocks(part.figures, TITLES[part.stage], (run.name, part.folder.name))
         blocks += _own_report(part)
     return tuple(blocks)
