@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pages import charts
-from pages.document import Chart, Code, Line, Link, Report, Share, told
+from pages.document import Chart, Code, Line, Link, Report, Share, told, with_headings
 
 
 def as_html(report: Report) -> str:
@@ -25,7 +25,7 @@ def as_html(report: Report) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"told": told, "draw": _draw, "key": _key, "bar": _bar}
+    environment.filters |= {"told": told, "with_headings": with_headings, "draw": _draw, "key": _key, "bar": _bar}
     environment.tests |= {
         "share": lambda cell: isinstance(cell, Share),
         "code": lambda cell: isinstance(cell, Code),

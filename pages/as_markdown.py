@@ -22,6 +22,7 @@ from pages.document import (
     Table,
     Tiles,
     told,
+    with_headings,
 )
 from tokenizer.markdown import cell, code
 from tokenizer.markdown import table as markdown_table
@@ -35,8 +36,8 @@ def as_markdown(report: Report) -> str:
     lines = [f"# {cell(report.title)}", "", cell(report.subtitle), ""]
     for section in report.sections:
         lines += [f"## {section.title}", ""]
-        for block in section.blocks:
-            lines += _block(block, 3)
+        for block, above in with_headings(section.blocks):
+            lines += _block(block, 3, above)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -64,7 +65,11 @@ def _block(block: Block, level: int, above: str = "") -> list[str]:
         case Charts():
             return [line for values in block.values for line in _table(values, above)]
         case Fold():
-            inner = [line for each in block.blocks for line in _block(each, min(6, level + 1), block.title)]
+            inner = [
+                line
+                for each, over in with_headings(block.blocks, block.title)
+                for line in _block(each, min(6, level + 1), over)
+            ]
             return [f"{'#' * level} {cell(block.title)}", "", *inner]
 
 

@@ -20,7 +20,7 @@ _POINTS = 60
 
 def compare(runs: Sequence[Run]) -> tuple[Block, ...]:
     """The section's blocks; the first run is the one that the page is about."""
-    blocks: list[Block] = [*_caveats(runs), _figures(runs), *_settings(runs)]
+    blocks: list[Block] = [*_caveats(runs), _figures(runs), *_made_of(runs), *_settings(runs)]
     drawn = _charts(runs)
     if drawn:
         blocks += [Heading("Curves"), Charts(tuple(drawn), tuple(value_table(each) for each in drawn))]
@@ -28,7 +28,7 @@ def compare(runs: Sequence[Run]) -> tuple[Block, ...]:
 
 
 def _caveats(runs: Sequence[Run]) -> list[Block]:
-    told = [f"{run.name} has not ended." for run in runs if run.going]
+    told = [f"{run.name} has not ended: it is at step {_reached(run)}." for run in runs if run.going]
     if len({_content(run, "corpus") for run in runs}) > 1:
         told.append("The runs were measured on different held-out text: their held-out figures do not compare.")
     if len({_content(run, "tokenizer") for run in runs}) > 1:
@@ -47,7 +47,7 @@ def _content(run: Run, stage: str) -> str:
 
 def _figures(runs: Sequence[Run]) -> Table:
     names = ("parameters", "steps", "time", "tokens per second")
-    columns: list[list[Cell]] = []
+    columns = []
     for run in runs:
         figures = run["pretrain"].figures
         count, seconds = parameters(run), figures.get("seconds")
@@ -58,15 +58,24 @@ def _figures(runs: Sequence[Run]) -> Table:
             _form("{:,}", figures.get("tokens_per_second")),
         ]
         values += [_form(form, figures.get(HELD_OUT + name)) for name, (_, form, _) in MEASURES.items()]
-        made_of = [Code(_content(run, stage)[:8]) if _content(run, stage) else "–" for stage in ("corpus", "tokenizer")]
-        columns.append([*made_of, *values])
-    titles = ["corpus", "vocabulary", *names, *(f"{title}, held out" for title, _, _ in MEASURES.values())]
+        columns.append(values)
+    titles = [*names, *(f"{title}, held out" for title, _, _ in MEASURES.values())]
     rows = [row for row in zip(titles, *columns, strict=True) if set(row[1:]) != {"–"}]
     return table("Figures, at the end of each run", ("figure", *(run.name for run in runs)), rows)
 
 
+def _made_of(runs: Sequence[Run]) -> list[Block]:
+    """Which corpus and vocabulary each has, where they are not the same."""
+    rows: list[list[Cell]] = []
+    for stage in ("corpus", "tokenizer"):
+        contents = [_content(run, stage) for run in runs]
+        if len(set(contents)) > 1:
+            rows.append([stage, *(Code(content[:8]) if content else "–" for content in contents)])
+    return [table("Made from", ("stage", *(run.name for run in runs)), rows)] if rows else []
+
+
 def _reached(run: Run) -> str:
-    return f"{run.records[-1]['step']:,.0f} so far" if run.records else "–"
+    return f"{run.records[-1]['step']:,.0f}" if run.records else "–"
 
 
 def _form(form: str, value: object) -> str:

@@ -6,7 +6,7 @@ Both pages are written from these, so they cannot say different things. All text
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 #: A figure as it is told: `1,234`, `-0.5`, `2.5%`, `1e-05`, `0:42`, `29.5 of 32`; nothing; a dash.
@@ -195,6 +195,14 @@ class Report:
 def told(cell: Cell) -> str:
     """A cell's text."""
     return cell if isinstance(cell, str) else cell.text
+
+
+def with_headings(blocks: Sequence[Block], title: str = "") -> Iterator[tuple[Block, str]]:
+    """Each block with the heading that it stands under: a table of the same title needs no title of its own."""
+    for block in blocks:
+        yield block, title
+        if isinstance(block, Heading):
+            title = block.text
 
 
 def paragraph(*words: Cell) -> Paragraph:
