@@ -108,7 +108,8 @@ def test_other_figures_are_shown_as_they_are() -> None:
 
 def test_a_stage_report_is_read_back() -> None:
     text = (
-        "# A\n\nHello `x` [here](http://a.example) [no](javascript:alert(1)) [nor](other.html).\n\n## B\n\n| n | v |\n|---|---|\n"
+        "# A\n\nHello `x` [here](http://a.example) [no](javascript:alert(1)) [nor](other.html).\n\n"
+        "## B\n\n| n | v |\n|---|---|\n"
         "| a\\|b &lt;i> | `c` |\n\n### C\n\n* 문장\n  * `문 ##장`\n\n## D\n\n<b>raw</b>\n"
     )
     chapters = read_chapters(text)
