@@ -106,7 +106,7 @@ export HANBEOT_TEXTS = $(call given,FILE)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence finetune check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence finetune report check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -151,6 +151,9 @@ nextsentence: $(INSTALLED) $(MODEL_DONE) $(HELD_OUT_DONE) ## ask MODEL which hel
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
 		$(if $(call given,TRAIN),--train $(TRAIN)) $(if $(call given,DEV),--dev $(DEV)) $(if $(call given,TEST),--test $(TEST))
+
+report: $(INSTALLED) ## write one page about the run NAME, compared with RUNS if named
+	@$(PY) -m pages.report --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(call given,RUNS),--runs $(RUNS))
 
 check: $(INSTALLED_DEV) $(KERNELS) ## format, lint, types and quick tests
 	$(BIN)/ruff format --check .
