@@ -113,7 +113,7 @@ def read_texts(path: Path) -> Iterator[tuple[str, str]]:
     Empty lines are passed over. Raises InputError naming file and line for what is no text, and for a file without any.
     """
     empty = True
-    for place, line in _lines(path):
+    for place, line in read_lines(path):
         if not line.strip():
             continue
         empty = False
@@ -122,7 +122,8 @@ def read_texts(path: Path) -> Iterator[tuple[str, str]]:
         raise InputError(f"{path} holds no text: write one a line")
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
+def read_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """(place, line) of a file of text; raises InputError naming file and line for what is no text."""
     try:
         with path.open("rb") as stream:
             number = 0
