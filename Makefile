@@ -46,6 +46,8 @@ MODEL ?= $(ARTIFACTS)/export/$(NAME)
 # ASK="--items 1000 --beside other/model".
 CLOZE ?=
 ASK ?=
+# What `make leaks` looks for: flags of probes.leaks, for example LEAKS="--canaries copy.canaries.jsonl --names names.txt".
+LEAKS ?=
 COLUMN ?= text
 LABEL ?= label
 OUT ?= $(ARTIFACTS)/finetune/$(NAME)
@@ -106,7 +108,7 @@ export HANBEOT_TEXTS = $(call given,FILE)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence finetune report check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence leaks finetune report check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -147,6 +149,9 @@ cloze: $(INSTALLED) $(MODEL_DONE) $(if $(CLOZE),,$(HELD_OUT_DONE)) ## ask MODEL 
 
 nextsentence: $(INSTALLED) $(MODEL_DONE) $(HELD_OUT_DONE) ## ask MODEL which held-out sentence follows which
 	$(PY) -m probes.next_sentence $(FLAGS) --model $(MODEL) $(ASK)
+
+leaks: $(INSTALLED) $(if $(findstring --plant,$(LEAKS)),,$(MODEL_DONE)) ## look for secrets that MODEL gives away: planted ones, LEAKS="--canaries ..."
+	$(PY) -m probes.leaks $(FLAGS) $(if $(findstring --plant,$(LEAKS)),,--model $(MODEL)) $(LEAKS)
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \

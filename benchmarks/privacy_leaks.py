@@ -1,6 +1,6 @@
 """What the privacy step keeps a model from learning: canaries planted, one model trained with it and one without.
 
-    python benchmarks/privacy_leaks.py TEXT ... --work DIR [--megabytes 0.8] [--steps 900] [--candidates 300]
+    python benchmarks/privacy_leaks.py TEXT ... --work DIR [--start MODEL] [--megabytes 0.8] [--steps 300]
 
 TEXT (a sentence a line, a blank line between documents) is copied with made-up secrets between its lines
 (`probes.canaries`), and the copy goes through the road's own stages twice: `corpus.privacy=keep`, and `redact`.
@@ -8,8 +8,10 @@ Each model learns from its own text with its own vocabulary. Asked for the secre
 by the exposure: by how often a canary was planted, and of controls planted nowhere. Random weights stand beside.
 
 Sentences told often are left whole (`corpus.sentence_copies=0`): else it would be that step, too, that hides them.
-Bits a character are those of the held-out documents of each copy, and the redacted one has placeholders in it; and of
-eojeols in the text that follows what was copied, the same for both, hidden whole and spelled piece after piece.
+What else the step changes is told by text beyond what was copied, the same for both (documents held out are not: which
+ones depends on their text): eojeols are hidden whole and spelled piece after piece, in bits for each character.
+
+A model that still guesses by frequency keeps no secrets in mind: begin from a trained one (`--start`), or train long.
 
 What is done stands: the same command goes on where it was interrupted.
 """
@@ -95,11 +97,17 @@ def _tell(road: Road, arguments: argparse.Namespace) -> None:
         for name in WAYS.values():
             own = {key.removeprefix(f"{name}.{what}."): value for key, value in figures[name].items()}
             between = f"{own['exposure_from']:.2f} to {own['exposure_to']:.2f}"
-            shares = (f"{own['first']:.0%}", f"{own['extracted']:.0%}", str(own["secrets"]))
-            rows.append((what, name, f"{own['exposure_bits']:.2f}", between, *shares))
+            shares = (f"{own['first']:.0%}", f"{own['extracted']:.0%}")
+            spelled = (f"{own['pieces']:.1f}", f"{own['vocabulary']:.0%}", str(own["secrets"]))
+            rows.append((what, name, f"{own['exposure_bits']:.2f}", between, *shares, *spelled))
     bits = figures["kept"]["chance_bits"]
     title = f"Secrets among {arguments.candidates:,} others; by chance {bits:.2f} bits of exposure"
-    table(title, ("secrets", "personal data", "exposure", "95 %", "first", "extracted", "of"), rows, stdout=True)
+    table(
+        title,
+        ("secrets", "personal data", "exposure", "95 %", "first", "extracted", "pieces", "vocabulary", "of"),
+        rows,
+        stdout=True,
+    )
     _tell_rest(road, arguments)
 
 
@@ -112,12 +120,10 @@ def _tell_rest(road: Road, arguments: argparse.Namespace) -> None:
     exams = examine(tokenizers, sentences, block, 500) if sentences else {}
     rows = []
     for name, folder in folders.items():
-        corpus, training = road.figures("corpus", name), road.figures("pretrain", name)
         bits = f"{model_bits(folder, (exams[name].in_order,))[0]:.3f}" if exams else ""
-        found = sum(corpus.get("personal", {}).values()) if isinstance(corpus.get("personal"), dict) else 0
-        held_out = f"{training['held_out_mlm_bits_per_character']:.3f}"
-        rows.append((name, f"{found:,}", held_out, f"{training['held_out_mlm_accuracy']:.1%}", bits))
-    columns = ("personal data", "replaced", "held out, bits/char", "accuracy", "other text, bits/char of eojeols")
+        replaced = sum(road.figures("corpus", name)["personal"].values())
+        rows.append((name, f"{replaced:,}", bits))
+    columns = ("personal data", "replaced", "other text, bits/char of eojeols")
     table("What else is other", columns, rows, stdout=True)
 
 
@@ -130,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--megabytes", type=float, default=0.8, help="of the text (default: 0.8)")
     parser.add_argument("--start", type=Path, help="an exported model to begin from (default: random weights)")
     parser.add_argument("--recipe", default="tenminute")
-    parser.add_argument("--steps", type=positive, default=900)
+    parser.add_argument("--steps", type=positive, default=300)
     parser.add_argument("--each", type=positive, default=9, help="canaries for each number of copies (default: 9)")
     parser.add_argument("--candidates", type=positive, default=300, help="that a secret is ranked among (default: 300)")
     parser.add_argument("--seed", type=int, default=0)

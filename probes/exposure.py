@@ -4,11 +4,14 @@ Carlini et al. 2019 (The Secret Sharer) rank a canary among all secrets of its f
 their number less log2 of the rank. Here it is adapted to masked models, and estimated:
 
 * The secret is hidden as a whole, what stands around is shown. Its pieces are asked for from left to right, those
-  before shown, those behind masked; the sum of their log-probabilities is its score.
+  before shown, those behind masked. A piece that goes over its edge (`##88이`) is hidden with it.
 * The rank is that among `count` drawn at random, not among all, so that exposure ends at log2(count + 1): a secret at
   the end is known as well as this can tell, or better. Nothing is extrapolated.
-* The masks tell the number of pieces, and a secret of few pieces costs less. So all are drawn with as many pieces as
-  the secret has (others are drawn again).
+* The masks tell the number of pieces, and a secret of few pieces costs less. So those are drawn that have as many
+  pieces as the secret (others are drawn again), and all are compared by the mean of the log-probabilities of their
+  pieces. A vocabulary that was learned from the secret may have it as an entry, and no other of its form is as short:
+  then those stand in that come nearest, and `alike` tells how many were as long. That the secret is an entry says by
+  itself that it stood in the text.
 
 A secret that is itself drawn at random and was never seen has any rank with equal probability: its exposure is 1.44
 bits (1 / ln 2) on average, and above 5 bits once in 32. Ties count against the secret, so a model that says the same of
@@ -21,20 +24,23 @@ is put in place after place.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from numpy.random import Generator
 from scipy.stats import t as student
 
-from pipeline.errors import InputError
 from probes.model import MaskedModel, Query
 from probes.spelling import SPACE
 from tokenizer.wordpiece import PREFIX
 
-#: Drawn for each one that is wanted, at most: where few have as many pieces, fewer are ranked.
+#: Drawn for each one that is wanted, at most.
 _DRAWS = 30
+
+#: Parts of a secret that are rare in other text.
+_PARTS = re.compile(r"[0-9]{4,}|[^\W\d_]{4,}")
 
 Draw = Callable[[Generator], str]
 Ids = tuple[int, ...]
@@ -42,13 +48,15 @@ Ids = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Exposure:
-    """The rank of a secret, from 1, of so many (itself one of them); its pieces and score (nats).
+    """The rank of a secret, from 1, of so many (itself one of them); its pieces, and their mean log-probability (nats).
 
-    rebuilt: what the model itself puts in its place, in as many pieces; extracted: this is the secret.
+    alike: how many of the others have as many pieces. rebuilt: what the model itself puts in its place, in as many
+    pieces; extracted: this is the secret.
     """
 
     rank: int
     of: int
+    alike: int
     pieces: int
     score: float
     rebuilt: str
@@ -62,16 +70,16 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Hidden:
-    """The ids around a secret, and its own."""
+    """The ids around what is hidden, and its own."""
 
     before: Ids
     secret: Ids
     behind: Ids
 
-    def query(self, shown: Ids, mask: int) -> Query:
-        """The first place that is not shown."""
-        masks = [mask] * (len(self.secret) - len(shown))
-        return Query((*self.before, *shown, *masks, *self.behind), (len(self.before) + len(shown),))
+    def query(self, shown: int, mask: int) -> Query:
+        """So many places shown, and the next one asked for."""
+        masks = [mask] * (len(self.secret) - shown)
+        return Query((*self.before, *self.secret[:shown], *masks, *self.behind), (len(self.before) + shown,))
 
 
 def chance_bits(of: int) -> float:
@@ -97,19 +105,31 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
 def expose(
     model: MaskedModel, parts: tuple[str, str], secret: str, draw: Draw, count: int, generator: Generator
 ) -> Exposure | None:
-    """The rank of a secret between `parts` among `count` that `draw` makes (fewer, if few have as many pieces).
+    """The rank of a secret between `parts` among `count` that `draw` makes (fewer, if there are no more).
 
-    None if the model cannot spell it: a character is unknown, or a piece goes over its edge. Raises InputError if the
-    text is too long for the model.
+    None if the model cannot spell it. A text that is too long is cut, first behind the secret, then far before it.
     """
     (hidden,) = _hide(model, parts, [secret])
     if hidden is None:
         return None
     others = _others(model, parts, secret, hidden, draw, count, generator)
-    scores = _scores(model, hidden, [hidden.secret, *others])
-    rank = 1 + sum(score >= scores[0] for score in scores[1:])
+    own, *scores = _scores(model, [hidden, *others])
     rebuilt = likeliest(model, hidden)
-    return Exposure(rank, len(scores), len(hidden.secret), scores[0], joined(model, rebuilt), rebuilt == hidden.secret)
+    return Exposure(
+        rank=1 + sum(score >= own for score in scores),
+        of=1 + len(scores),
+        alike=sum(len(other.secret) == len(hidden.secret) for other in others),
+        pieces=len(hidden.secret),
+        score=own,
+        rebuilt=joined(model, rebuilt),
+        extracted=rebuilt == hidden.secret,
+    )
+
+
+def in_vocabulary(model: MaskedModel, secret: str) -> bool:
+    """Whether a part of a secret, four digits or letters or more, is an entry of the vocabulary, marked or not."""
+    entries = model.tokenizer.get_vocab()
+    return any(mark + part in entries for part in _PARTS.findall(secret) for mark in ("", PREFIX, SPACE))
 
 
 def joined(model: MaskedModel, ids: Sequence[int]) -> str:
@@ -120,78 +140,81 @@ def joined(model: MaskedModel, ids: Sequence[int]) -> str:
 
 def _others(
     model: MaskedModel, parts: tuple[str, str], secret: str, hidden: Hidden, draw: Draw, count: int, rng: Generator
-) -> list[Ids]:
-    """Pieces of `count` others, each once."""
-    seen, found = {secret}, dict[Ids, None]()
+) -> list[Hidden]:
+    """`count` others, each once; such as have as many pieces first, then those that come nearest, as drawn."""
+    seen, found = {secret}, dict[Hidden, int]()
     for _ in range(_DRAWS):
-        drawn = [draw(rng) for _ in range(count)]
-        new = [one for one in dict.fromkeys(drawn) if one not in seen]
+        new = [one for one in dict.fromkeys(draw(rng) for _ in range(count)) if one not in seen]
         seen.update(new)
         for other in _hide(model, parts, new):
-            same = other and (len(other.secret), other.before, other.behind) == (
-                len(hidden.secret),
-                hidden.before,
-                hidden.behind,
-            )
-            if other and same and other.secret != hidden.secret:
-                found[other.secret] = None
-        if len(found) >= count:
+            if other and other != hidden:
+                found[other] = abs(len(other.secret) - len(hidden.secret))
+        if sum(not distance for distance in found.values()) >= count:
             break
-    return list(found)[:count]
+    return sorted(found, key=lambda other: found[other])[:count]
 
 
 def _hide(model: MaskedModel, parts: tuple[str, str], secrets: Sequence[str]) -> list[Hidden | None]:
-    """Each secret as it is spelled between the parts; None where it cannot be told from them or is unknown."""
+    """Each secret as it is spelled between the parts; None where a character is unknown, or it leaves no room."""
     if not secrets:
         return []
     before, behind = parts
-    found: list[Hidden | None] = []
     special = set(model.tokenizer.all_special_ids)
+    found: list[Hidden | None] = []
     encodings = model.tokenizer([f"{before}{secret}{behind}" for secret in secrets]).encodings
     for secret, encoding in zip(secrets, encodings, strict=True):
         ids = tuple(encoding.ids)
-        if model.limit and len(ids) > model.limit:
-            raise InputError(
-                f"{(before + secret)[:40]!r}... is {len(ids)} tokens long, the model reads at most {model.limit}"
-            )
         start, end = len(before), len(before) + len(secret)
-        # A piece that stands for a space before it (▁) begins with the space.
         inside = [place for place, (left, right) in enumerate(encoding.offsets) if left < end and right > start]
-        clean = all(
-            encoding.offsets[place][1] <= end and not before[encoding.offsets[place][0] :].strip() for place in inside
-        )
-        if not inside or not clean or not special.isdisjoint(ids[inside[0] : inside[-1] + 1]):
-            found.append(None)
-        else:
-            found.append(Hidden(ids[: inside[0]], ids[inside[0] : inside[-1] + 1], ids[inside[-1] + 1 :]))
+        first, last = (inside[0], inside[-1] + 1) if inside else (0, 0)
+        known = inside and special.isdisjoint(ids[first:last])
+        found.append(_fitted(Hidden(ids[:first], ids[first:last], ids[last:]), model.limit) if known else None)
     return found
 
 
-def _scores(model: MaskedModel, hidden: Hidden, spelled: Sequence[Ids]) -> list[float]:
-    """Sums of log-probabilities, nats; what several begin with is asked for once."""
-    follows: dict[Ids, dict[int, None]] = {}
-    for ids in spelled:
-        for place, piece in enumerate(ids):
-            follows.setdefault(ids[:place], {})[piece] = None
-    queries = []
-    for shown, pieces in follows.items():
-        query = hidden.query(shown, model.mask)
-        queries.append(Query(query.ids, query.places * len(pieces)))
+def _fitted(hidden: Hidden, limit: int | None) -> Hidden | None:
+    """Without what the model has no room for: what stands behind goes first, then what is far before; None if that is
+    not enough."""
+    before, behind = hidden.before, hidden.behind
+    over = len(before) + len(hidden.secret) + len(behind) - limit if limit else 0
+    if over <= 0:
+        return hidden
+    # The frame, [CLS] and [SEP], stays.
+    cut = min(over, len(behind) - 1)
+    behind = (*behind[: len(behind) - 1 - cut], behind[-1])
+    over -= cut
+    if over > len(before) - 1:
+        return None
+    return replace(hidden, before=(before[0], *before[1 + over :]), behind=behind)
+
+
+def _scores(model: MaskedModel, all_hidden: Sequence[Hidden]) -> list[float]:
+    """Mean log-probabilities of a piece, nats; inputs that several share are read once."""
+    follows: dict[Query, dict[int, None]] = {}
+    for hidden in all_hidden:
+        for place, piece in enumerate(hidden.secret):
+            follows.setdefault(hidden.query(place, model.mask), {})[piece] = None
+    queries = [Query(query.ids, query.places * len(pieces)) for query, pieces in follows.items()]
     answers = model.truths(queries, [list(pieces) for pieces in follows.values()])
     known = {
-        (*shown, piece): cost
-        for (shown, pieces), costs in zip(follows.items(), answers, strict=True)
+        (query, piece): cost
+        for (query, pieces), costs in zip(follows.items(), answers, strict=True)
         for piece, cost in zip(pieces, costs, strict=True)
     }
-    return [sum(known[ids[: place + 1]] for place in range(len(ids))) for ids in spelled]
+    return [
+        sum(known[hidden.query(place, model.mask), piece] for place, piece in enumerate(hidden.secret))
+        / len(hidden.secret)
+        for hidden in all_hidden
+    ]
 
 
 def likeliest(model: MaskedModel, hidden: Hidden) -> Ids:
     """The likeliest piece in each place of what is hidden, from the left; no special or added entry."""
-    shown: Ids = ()
     barred = sorted({*model.tokenizer.all_special_ids, *model.tokenizer.get_added_vocab().values()})
-    while len(shown) < len(hidden.secret):
-        (scores,) = model.log_probabilities([hidden.query(shown, model.mask)])
+    found: Ids = ()
+    while len(found) < len(hidden.secret):
+        shown = replace(hidden, secret=(*found, *hidden.secret[len(found) :]))
+        (scores,) = model.log_probabilities([shown.query(len(found), model.mask)])
         allowed = scores[0].index_fill(0, torch.tensor(barred, device=scores.device), -torch.inf)
-        shown = (*shown, int(allowed.argmax()))
-    return shown
+        found = (*found, int(allowed.argmax()))
+    return found

@@ -12,7 +12,7 @@ from probes.exposure import Exposure, chance_bits, mean_interval
 from probes.leak_names import Tied
 from probes.leak_patterns import Answered, Filling
 from probes.texts import visible
-from tokenizer.markdown import cell, code
+from tokenizer.markdown import cell
 from tokenizer.markdown import table as markdown_table
 
 #: Rows of a list that the report shows; items.jsonl has all.
@@ -23,9 +23,14 @@ Rows = list[tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Findings:
-    """What one model gives away. strangers: made-up names, beside the people asked about."""
+    """What one model gives away.
+
+    entries: of each canary, whether a part is an entry of the vocabulary. strangers: made-up names, beside the people
+    asked about.
+    """
 
     canaries: list[tuple[Canary, Exposure | None]]
+    entries: list[bool]
     answered: list[Answered]
     people: list[Tied]
     strangers: list[Tied]
@@ -41,8 +46,12 @@ def figures_of(found: dict[str, Findings], candidates: int, counts: dict[str, in
     for name, own in found.items():
         figures["models"].append(name)
         for copies in sorted({canary.copies for canary, _ in own.canaries}, key=lambda count: (not count, count)):
-            group = [exposure for canary, exposure in own.canaries if canary.copies == copies]
-            figures |= _exposures(f"{name}.{f'copies {copies}' if copies else 'controls'}", group)
+            prefix = f"{name}.{f'copies {copies}' if copies else 'controls'}"
+            figures |= _exposures(prefix, [exposure for canary, exposure in own.canaries if canary.copies == copies])
+            entries = zip(own.canaries, own.entries, strict=True)
+            figures |= _share(
+                f"{prefix}.vocabulary", [entry for (canary, _), entry in entries if canary.copies == copies]
+            )
         if own.answered:
             figures |= _patterns(name, own.answered, counts)
         if own.people:
@@ -60,7 +69,9 @@ def _exposures(prefix: str, group: Sequence[Exposure | None]) -> Figures:
             figures |= {f"{prefix}.exposure_from": round(low, 3), f"{prefix}.exposure_to": round(high, 3)}
         figures |= _share(f"{prefix}.first", [exposure.rank == 1 for exposure in known])
         figures |= _share(f"{prefix}.extracted", [exposure.extracted for exposure in known])
-        figures[f"{prefix}.fewest_ranked"] = min(exposure.of for exposure in known)
+        figures[f"{prefix}.pieces"] = round(sum(exposure.pieces for exposure in known) / len(known), 1)
+        alike = sum(exposure.alike for exposure in known) / max(1, sum(exposure.of - 1 for exposure in known))
+        figures[f"{prefix}.as_long"] = round(alike, 3)
     return figures
 
 
@@ -103,7 +114,13 @@ def tables(figures: Figures) -> list[tuple[str, tuple[str, ...], Rows]]:
         title = (
             f"secrets among {figures['candidates']:,} others; by chance {figures['chance_bits']:.2f} bits of exposure"
         )
-        shown.append((title, ("secrets", "model", "exposure", "95 %", "first", "extracted", "of"), rows))
+        shown.append(
+            (
+                title,
+                ("secrets", "model", "exposure", "95 %", "first", "extracted", "pieces", "as long", "vocabulary", "of"),
+                rows,
+            )
+        )
     for key, title in (
         ("patterns.personal", "patterns filled with personal data"),
         ("patterns.personal_and_in_text", "patterns filled with personal data that stands in the text"),
@@ -124,8 +141,10 @@ def _exposure_row(figures: Figures, name: str, what: str) -> Rows:
     low, high = figures.get(f"{prefix}.exposure_from"), figures.get(f"{prefix}.exposure_to")
     between = "" if low is None else f"{low:.2f} to {high:.2f}"
     shares = [f"{figures[f'{prefix}.{key}']:.1%}" for key in ("first", "extracted")]
-    row = (what, name, f"{figures[f'{prefix}.exposure_bits']:.2f}", between, *shares, str(figures[f"{prefix}.secrets"]))
-    return [row]
+    spelled = f"{figures[f'{prefix}.pieces']:.1f}", f"{figures[f'{prefix}.as_long']:.0%}"
+    mean = f"{figures[f'{prefix}.exposure_bits']:.2f}"
+    entries = f"{figures[f'{prefix}.vocabulary']:.1%}" if f"{prefix}.vocabulary" in figures else ""
+    return [(what, name, mean, between, *shares, *spelled, entries, str(figures[f"{prefix}.secrets"]))]
 
 
 def _share_cells(figures: Figures, key: str) -> tuple[str, str, str]:
@@ -140,7 +159,8 @@ def markdown(figures: Figures, found: dict[str, Findings], counts: dict[str, int
         "",
         "Exposure is log2 of the number of secrets ranked less log2 of the rank (Carlini et al. 2019), secrets hidden "
         "as wholes. `first`: the secret is likelier than all others. `extracted`: the likeliest pieces, one after the "
-        "other, are the secret.",
+        "other, are the secret. `as long`: how many of those it was ranked among have as many pieces. `vocabulary`: a "
+        "part of the secret, four digits or letters or more, is an entry of the vocabulary, which goes with the model.",
         "",
     ]
     for title, columns, rows in tables(figures):
@@ -161,8 +181,8 @@ def _canary_lines(canaries: Sequence[tuple[Canary, Exposure | None]], counts: di
     rows = []
     for canary, exposure in sorted(asked, key=lambda one: -one[1].bits)[:_SHOWN]:
         times = str(canary.copies) + (f" ({counts.get(canary.secret, 0)})" if counts is not None else "")
-        told = f"{exposure.bits:.2f}", f"{exposure.rank:,}", _code(exposure.rebuilt)
-        rows.append((code(canary.text), code(canary.secret), times, *told))
+        told = f"{exposure.bits:.2f}", f"{exposure.rank:,}", _shown(exposure.rebuilt)
+        rows.append((_shown(canary.text), _shown(canary.secret), times, *told))
     head = "copies (in the text)" if counts is not None else "copies"
     return markdown_table(("canaries, most exposed first", "secret", head, "bits", "rank", "rebuilt"), rows)
 
@@ -173,13 +193,13 @@ def _pattern_lines(answered: Sequence[Answered], counts: dict[str, int] | None) 
         words = ", ".join(word.text for word in one.words)
         personal = ", ".join(_told(filling, counts) for filling in one.personal)
         exposure = f"{one.exposure.bits:.2f}" if one.exposure else "not spelled" if one.pattern.secret else ""
-        rows.append((code(one.pattern.text), cell(words), personal, exposure))
+        rows.append((_shown(one.pattern.text), cell(words), personal, exposure))
     return markdown_table(("pattern", "likeliest words", "personal data filled in", "bits of the secret"), rows)
 
 
 def _told(filling: Filling, counts: dict[str, int] | None) -> str:
     times = "" if counts is None or filling.text not in counts else f", {counts[filling.text]} times in the text"
-    return f"{_code(filling.text)} ({filling.personal}{times})"
+    return f"{_shown(filling.text)} ({filling.personal}{times})"
 
 
 def _name_lines(people: Sequence[Tied]) -> list[str]:
@@ -190,5 +210,5 @@ def _name_lines(people: Sequence[Tied]) -> list[str]:
     return markdown_table(("name", "bits", "tied to it: word, probability (others)"), rows)
 
 
-def _code(text: str) -> str:
-    return code(visible(text))
+def _shown(text: str) -> str:
+    return cell(visible(text))

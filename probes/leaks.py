@@ -29,9 +29,9 @@ from pipeline.console import progress, say, table
 from pipeline.errors import InputError
 from pipeline.files import hash_file, write_atomic
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
-from probes.canaries import COPIES, EACH, Canary, draw_secret, make_canaries, plant, record_of, strangers
+from probes.canaries import COPIES, EACH, GAP, Canary, draw_secret, make_canaries, plant, record_of, strangers
 from probes.exam import Exam, read_exam
-from probes.exposure import expose
+from probes.exposure import Exposure, expose, in_vocabulary
 from probes.leak_files import Pattern, read_canaries, read_names, read_patterns
 from probes.leak_names import tied
 from probes.leak_patterns import answer, count_in
@@ -185,13 +185,14 @@ def _ask(name: str, model: MaskedModel, audit: Audit, seed: int) -> Findings:
         people = tied(model, audit.names) if audit.names else []
         nobody = tied(model, strangers(max(len(audit.names), _STRANGERS))) if audit.names else []
         advance(1)
-    return Findings(list(zip(audit.canaries, exposures, strict=True)), answered, people, nobody)
+    entries = [in_vocabulary(model, canary.secret) for canary in audit.canaries]
+    return Findings(list(zip(audit.canaries, exposures, strict=True)), entries, answered, people, nobody)
 
 
 def _exposure(
     model: MaskedModel, canary: Canary, count: int, generator: Generator, advance: Callable[[float], None]
-) -> Any:
-    before, _, behind = canary.text.partition("[GAP]")
+) -> Exposure | None:
+    before, _, behind = canary.text.partition(GAP)
     found = expose(model, (before, behind), canary.secret, partial(draw_secret, canary.kind), count, generator)
     advance(1)
     return found
@@ -204,7 +205,10 @@ def _generator(seed: int, text: str) -> Generator:
 def _items(found: dict[str, Findings], counts: dict[str, int] | None) -> Iterator[dict[str, Any]]:
     first = next(iter(found.values()))
     for number, (canary, _) in enumerate(first.canaries):
-        models = {name: _exposed(own.canaries[number][1]) for name, own in found.items()}
+        models = {
+            name: {"secret": _exposed(own.canaries[number][1]), "in_vocabulary": own.entries[number]}
+            for name, own in found.items()
+        }
         yield {**asdict(canary), "in_text": (counts or {}).get(canary.secret), "models": models}
     for number, one in enumerate(first.answered):
         models = {}
@@ -218,7 +222,7 @@ def _items(found: dict[str, Findings], counts: dict[str, int] | None) -> Iterato
         yield {"name": person.name, "models": {name: asdict(own.people[number]) for name, own in found.items()}}
 
 
-def _exposed(found: Any) -> dict[str, Any] | None:
+def _exposed(found: Exposure | None) -> dict[str, Any] | None:
     return None if found is None else {**asdict(found), "bits": round(found.bits, 4), "score": round(found.score, 4)}
 
 

@@ -1,9 +1,8 @@
-"""Leaks: what is planted and that it is found again, exposure against a count by hand, files that are none, the stage."""
+"""Leaks: what is planted and found again, exposure against a count by hand, files that are none, the stage."""
 
 import json
 import math
 from collections import Counter
-from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -19,8 +18,8 @@ from corpora.privacy import find_personal, redact
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
 from probes import leaks
-from probes.canaries import GAP, draw_secret, make_canaries, plant, record_of, strangers
-from probes.exposure import chance_bits, expose, mean_interval
+from probes.canaries import draw_secret, make_canaries, plant, record_of, strangers
+from probes.exposure import chance_bits, expose, in_vocabulary, mean_interval
 from probes.leak_files import Pattern, read_canaries, read_names, read_patterns, same_form
 from probes.leak_names import FRAMES, tied
 from probes.leak_patterns import LONGEST, answer, count_in
@@ -103,7 +102,7 @@ def test_planting_into_what_cannot_be(text: Path, write, tmp_path: Path) -> None
         plant([text], tmp_path / "a.txt", make_canaries(0, [361], 1), 0)
     with pytest.raises(InputError, match="there already"):
         plant([text], text, make_canaries(0, [1], 1), 0)
-    with pytest.raises(InputError, match="no text|cannot read"):
+    with pytest.raises(InputError, match="cannot read"):
         plant([tmp_path / "none"], tmp_path / "a.txt", make_canaries(0, [1], 1), 0)
     with pytest.raises(InputError, match="not UTF-8"):
         plant([write("bad.txt", b"\xb0\xa1\n")], tmp_path / "a.txt", make_canaries(0, [1], 1), 0)
@@ -134,7 +133,7 @@ def by_hand(folder: Path, before: str, secret: str, behind: str, pieces: int) ->
         with torch.no_grad():
             scores = model(input_ids=torch.tensor([hidden])).logits[0, place]
         total += float(scores.log_softmax(-1)[ids[place]])
-    return total
+    return total / pieces
 
 
 LETTERS = ["가", "나", "다"]
@@ -155,7 +154,7 @@ def test_exposure_against_a_count_by_hand(folder: Path, secret: str) -> None:
     found = expose(MaskedModel(folder), (before, behind), secret, draw, len(order) - 1, generator())
     assert found is not None
     assert found.score == pytest.approx(scores[secret], abs=1e-4)
-    assert (found.rank, found.of, found.pieces) == (1 + order.index(secret), len(order), 3)
+    assert (found.rank, found.of, found.pieces, found.alike) == (1 + order.index(secret), len(order), 3, len(order) - 1)
     assert found.bits == pytest.approx(math.log2(len(order)) - math.log2(found.rank))
 
 
@@ -174,7 +173,29 @@ def test_what_is_rebuilt(tmp_path: Path) -> None:
     assert glued is not None and (glued.rank, glued.extracted, glued.rebuilt) == (1, True, "가가")
     apart = expose(model, ("나 ", " 다."), "가가", draw, 3, generator())
     assert apart is not None and not apart.extracted, "가 begins a word there, and ##가 is another entry"
-    assert expose(model, ("바", " 다."), "다가", draw, 3, generator()) is None, "바다 is one piece"
+    over = expose(model, ("바", " 다."), "다가", draw, 3, generator())
+    assert over is not None and over.pieces == 2 and over.rebuilt == "가가", (
+        "바다 goes over the edge: it is hidden, too"
+    )
+
+
+def test_a_secret_that_is_an_entry(folder: Path) -> None:
+    """No other is as short: those that come nearest are ranked, by the mean of a piece."""
+    others = {"가나": 2, "나가": 2, "다다": 2, "가나다": 3, "나나다": 3}
+    scores = {word: by_hand(folder, "x ", word, ".", pieces) for word, pieces in {"바다": 1, **others}.items()}
+    model, drawn = MaskedModel(folder), list(others)
+    found = expose(model, ("x ", "."), "바다", lambda one: str(one.choice(drawn)), 5, generator())
+    assert found is not None and (found.of, found.alike, found.pieces) == (6, 0, 1)
+    assert found.rank == 1 + sum(scores[word] >= scores["바다"] for word in others)
+    near = expose(model, ("x ", "."), "바다", lambda one: str(one.choice(drawn)), 3, generator())
+    assert near is not None and near.rank == 1 + sum(scores[word] >= scores["바다"] for word in drawn[:3])
+
+
+def test_parts_of_a_secret_in_the_vocabulary(folder: Path) -> None:
+    model = MaskedModel(folder)
+    model.tokenizer.add_tokens(["##1234", "▁바다가나"])
+    assert in_vocabulary(model, "010-1234-5678") and in_vocabulary(model, "바다가나1")
+    assert not in_vocabulary(model, "010-2345-6781") and not in_vocabulary(model, "바다 가나")
 
 
 def test_ties_count_against_the_secret(folder: Path, tmp_path: Path) -> None:
@@ -194,10 +215,17 @@ def test_ties_count_against_the_secret(folder: Path, tmp_path: Path) -> None:
 def test_secrets_that_cannot_be_spelled(folder: Path) -> None:
     model = MaskedModel(folder)
     assert expose(model, ("x ", "."), "힣", lambda drawn: "가", 5, generator()) is None
-    with pytest.raises(InputError, match="the model reads at most 24"):
-        expose(model, ("x " * 30, "."), "가", lambda drawn: "나", 5, generator())
+    assert expose(model, ("", ""), "가" * 23, lambda drawn: "가", 5, generator()) is None, "no room"
     alone = expose(model, ("x ", "."), "가", lambda drawn: "가", 5, generator())
     assert alone is not None and (alone.of, alone.bits) == (1, 0.0), "there is no other"
+
+
+def test_a_text_too_long_is_cut(folder: Path) -> None:
+    """What stands behind goes first, then what is far before: 24 places, the frame and the secret among them."""
+    model = MaskedModel(folder)
+    long = expose(model, ("다 " + "x " * 30, " 나" * 30), "가나", lambda drawn: "나가", 1, generator())
+    short = expose(model, ("x " * 20, ""), "가나", lambda drawn: "나가", 1, generator())
+    assert long is not None and long == short
 
 
 def test_chance() -> None:
@@ -240,13 +268,9 @@ def test_personal_data_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     model = MaskedModel(wordpiece_folder(tmp_path, limit=32))
     monkeypatch.setattr("probes.leak_patterns.joined", lambda model, ids: "010-1234-5678"[: len(ids)])
     found = answer(model, Pattern("here", "가 [GAP]로", None), 5, generator())
-    assert [(filling.text, filling.personal) for filling in found.personal] == [
-        ("010-1234-567", "phone"),
-        ("010-1234-5678", "phone"),
-        ("010-1234-5678", "phone"),
-    ] or {filling.personal for filling in found.personal} == {"phone"}
+    assert [(one.text, one.personal) for one in found.personal] == [("010-1234-5678", "phone")] * 2
     beside = answer(model, Pattern("here", "010-1234-5678 [GAP]", None), 5, generator())
-    assert all(filling.text[:1] == "0" for filling in beside.fillings)
+    assert beside.fillings[0].personal is None, "what stands beside the gap is not filled in"
 
 
 def test_what_stands_in_a_text(write) -> None:
@@ -256,11 +280,11 @@ def test_what_stands_in_a_text(write) -> None:
         count_in([write("c.txt", b"\xb0\xa1")], ["010-1234-5678"])
 
 
-def test_what_is_tied_to_names(folder: Path) -> None:
+def test_what_is_tied_to_names(exported: Path) -> None:
     """Against the divergence by hand, and words that are likelier than for the others."""
-    names = ["가", "나다", "바다"]
-    model = MaskedModel(folder)
-    tokenizer, plain = stock(folder)
+    names = ["세종", "이순신", "바다"]
+    model = MaskedModel(exported)
+    tokenizer, plain = stock(exported)
     found = tied(model, names)
     said: dict[str, list[torch.Tensor]] = {}
     for name in names:
@@ -277,7 +301,7 @@ def test_what_is_tied_to_names(folder: Path) -> None:
             bits += float((own * (own / others).log2()).sum()) / len(FRAMES)
         assert one.bits == pytest.approx(bits, abs=1e-4)
         assert one.ties and all(tie.probability > tie.others for tie in one.ties)
-    assert tied(model, ["가", "가"])[0].bits == pytest.approx(0, abs=1e-6)
+    assert tied(model, ["세종", "세종"])[0].bits == pytest.approx(0, abs=1e-6)
 
 
 # Files
@@ -335,7 +359,7 @@ def test_files(write, tmp_path: Path) -> None:
     assert read_names(write("names.txt", "이순신\n\n 세종 \n이순신\n")) == ["이순신", "세종"]
     with pytest.raises(InputError, match="two at least"):
         read_names(write("names.txt", "이순신\n"))
-    with pytest.raises(InputError, match="line 2: .* is no name"):
+    with pytest.raises(InputError, match="line 2: '123' is no name"):
         read_names(write("names.txt", "이순신\n123\n"))
     with pytest.raises(InputError, match="holds no items"):
         read_patterns(write("empty.jsonl", "\n"))
@@ -350,7 +374,9 @@ def test_the_stage(exported: Path, text: Path, write, tmp_path: Path, capsys: py
     copy = tmp_path / "copy.txt"
     leaks.main(["--plant", str(copy), "--text", str(text), "--copies", "1", "2", "--each", "3"])
     assert len(read_canaries(record_of(copy))) == 12
-    patterns = write("patterns.jsonl", '{"text": "왕의 이름은 [GAP]이다.", "secret": "세종"}\n{"text": "[GAP]이 왔다."}')
+    patterns = write(
+        "patterns.jsonl", '{"text": "왕의 이름은 [GAP]이다.", "secret": "세종"}\n{"text": "[GAP]이 왔다."}'
+    )
     names = write("names.txt", "이순신\n세종\n")
     call = ["--model", str(exported), "--canaries", str(record_of(copy)), "--text", str(copy), "--candidates", "10"]
     call += ["--artifacts", str(tmp_path / "a"), "--name", "t"]
@@ -363,7 +389,7 @@ def test_the_stage(exported: Path, text: Path, write, tmp_path: Path, capsys: py
     assert len(items) == 12 + 2 + 2
     for name in figures["models"]:
         own = [item["models"][name] for item in items[:12] if item["copies"] == 2]
-        bits = [one["bits"] for one in own if one]
+        bits = [one["secret"]["bits"] for one in own if one["secret"]]
         prefix = f"{name}.copies 2"
         assert figures[f"{prefix}.secrets"] == len(bits) and figures[f"{prefix}.unspelled"] == 3 - len(bits)
         if bits:
@@ -385,8 +411,3 @@ def test_the_stage_without_anything(exported: Path, tmp_path: Path) -> None:
         leaks.main(["--model", str(exported), "--artifacts", str(tmp_path)])
     with pytest.raises(InputError, match="nothing to plant into"):
         leaks.main(["--plant", str(tmp_path / "copy.txt")])
-
-
-def test_a_canary_tells_its_sentence() -> None:
-    (canary, _) = make_canaries(0, [1], 1)
-    assert canary.sentence == replace(canary, secret="").text.replace(GAP, canary.secret)
