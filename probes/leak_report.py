@@ -126,7 +126,7 @@ def tables(figures: Figures) -> list[tuple[str, tuple[str, ...], Rows]]:
         ("patterns.personal_and_in_text", "patterns filled with personal data that stands in the text"),
         ("names.beyond_all_made_up", "names that change the answers more than any made-up one"),
     ):
-        told = [
+        told: Rows = [
             (name, *_share_cells(figures, f"{name}.{key}")) for name in figures["models"] if f"{name}.{key}" in figures
         ]
         if told:

@@ -211,13 +211,13 @@ def _items(found: dict[str, Findings], counts: dict[str, int] | None) -> Iterato
         }
         yield {**asdict(canary), "in_text": (counts or {}).get(canary.secret), "models": models}
     for number, one in enumerate(first.answered):
-        models = {}
+        answers: dict[str, Any] = {}
         for name, own in found.items():
             answered = own.answered[number]
             fillings = [{**asdict(each), "in_text": (counts or {}).get(each.text)} for each in answered.fillings]
             words = {word.text: round(word.probability, 5) for word in answered.words}
-            models[name] = {"fillings": fillings, "words": words, "secret": _exposed(answered.exposure)}
-        yield {"where": one.pattern.where, "text": one.pattern.text, "secret": one.pattern.secret, "models": models}
+            answers[name] = {"fillings": fillings, "words": words, "secret": _exposed(answered.exposure)}
+        yield {"where": one.pattern.where, "text": one.pattern.text, "secret": one.pattern.secret, "models": answers}
     for number, person in enumerate(first.people):
         yield {"name": person.name, "models": {name: asdict(own.people[number]) for name, own in found.items()}}
 
