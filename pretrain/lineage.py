@@ -120,6 +120,20 @@ def trace(run: Path, source: Manifest, weights: frozenset[str] = frozenset()) ->
     return Lineage(name, source, examples, tokenizer, corpus, _attribution(corpus), _start(run), marks)
 
 
+def recipe_of(lineage: Lineage) -> dict[str, dict[str, Any]]:
+    """Section -> keys, of all stages that are known."""
+    tables = {part.stage: dict(part.settings) for part in (lineage.corpus, lineage.tokenizer, lineage.examples)}
+    if lineage.corpus.manifest and tables["corpus"]:
+        names = lineage.corpus.manifest.settings.get("names", [])
+        stated = [{key: value for key, value in known.items() if value} for known in names]
+        tables["corpus"]["sources"] = [known for known in stated if set(known) - {"name"}]
+    for section in ("model", "train"):
+        tables[section] = dict(lineage.run.settings.get(section, {}))
+    if lineage.start:
+        tables["train"]["init_from"] = lineage.start.folder
+    return {name: table for name, table in tables.items() if table}
+
+
 def _start(run: Path) -> Start | None:
     path = run / START
     if not path.is_file():

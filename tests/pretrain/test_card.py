@@ -17,11 +17,11 @@ from transformers import BertConfig
 from corpora.settings import SourceSettings
 from pipeline.artifact import Manifest, read_manifest
 from pipeline.recipe import load_recipe
+from pipeline.recipe_text import as_toml
 from pretrain.card import Card
 from pretrain.export import export_run
 from pretrain.licence import NOT_STATED, Licence, read_licence
-from pretrain.lineage import Lineage, Part, trace
-from pretrain.recipe_text import as_toml, recipe_of
+from pretrain.lineage import Lineage, Part, recipe_of, trace
 from tests.conftest import REPOSITORY
 
 #: What a recipe may say of a source, or a folder be called.
