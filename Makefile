@@ -126,8 +126,9 @@ export: $(EXPORT_DONE) ## write the trained model as a Hugging Face folder
 plan: $(INSTALLED) ## tell what a run would cost: parameters, memory, disk, time
 	@$(PY) -m pretrain.budget $(FLAGS) --gpus $(GPUS)
 
-probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] of TEXT with MODEL
-	@$(PY) -m probes.ask $(FLAGS) --model $(MODEL) --text "$$HANBEOT_TEXT"
+probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] or [GAP] of TEXT (or of each line of FILE) with MODEL, beside COMPARE
+	@$(PY) -m probes.ask $(FLAGS) --model $(MODEL) $(addprefix --compare ,$(call given,COMPARE)) \
+		$(if $(call given,FILE),--file "$(call given,FILE)",--text "$$HANBEOT_TEXT")
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \

@@ -1,80 +1,144 @@
-"""Stage `probe`: ask a model what stands behind [MASK].
+"""Stage `probe`: ask a model what stands in the gaps of a text.
 
     python -m probes.ask --model artifacts/export/law --text "이순신은 [MASK] 중기의 무신이다."
+    python -m probes.ask --text "세종은 [GAP]을 만들었다." --compare artifacts/export/other
+    python -m probes.ask --file texts.txt --json
 
-(make probe TEXT="...").
+(make probe TEXT="...", with MODEL=, COMPARE= and FILE=). [MASK] is a gap for one piece, [GAP] (or [빈칸]) for a whole
+word; what is glued to either goes on with the word.
 
-Answers on standard output; `--json` as JSON, `--out DIR` also writes `report.json` and `report.md` there.
+Answers on standard output; `--json` as JSON, `--out DIR` also writes `report.json` and `report.md` there. All texts are
+looked at before the first is answered.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import transformers
 
-from pipeline.console import answer, table, warn
+from pipeline.artifact import MANIFEST, read_manifest
+from pipeline.console import answer, warn
 from pipeline.errors import InputError
-from pipeline.files import write_atomic
+from pipeline.files import changed_files, write_atomic
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
-from probes.fillmask import Answer, fill
+from pretrain.folder import model_files
+from probes.answers import as_json, as_markdown, show
+from probes.fillmask import Answer, encode, fill
 from probes.model import MaskedModel
+from probes.texts import read_texts, visible
 
 TEXT = "이순신은 [MASK] 중기의 무신이다."
-_BAR = 20
 
 
 def main(argv: list[str] | None) -> None:
-    """Parse the command line, fill the masks, print the answers."""
-    parser = stage_parser("probes.ask", "Fill the masks of a text with an exported model.")
-    parser.add_argument("--model", type=Path, help="a Hugging Face folder (default: artifacts/export/<name>)")
-    parser.add_argument("--text", action="append", help=f"a text with [MASK]; may be given often (default: {TEXT})")
-    parser.add_argument("--top", type=int, default=5, help="answers for each mask (default 5)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--out", type=Path, help="folder for report.json and report.md")
-    arguments = parser.parse_args(argv)
+    """Parse the command line, fill the gaps, print the answers."""
+    arguments = _parser().parse_args(argv)
     if arguments.top < 1:
         raise InputError("--top: at least 1")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    recipe = read_recipe(arguments)
-    model = MaskedModel(arguments.model or artifact_folder(arguments, "export", recipe))
-    answers = [fill(model, text, arguments.top) for text in arguments.text or [TEXT]]
-    for found in answers:
-        if found.unknown:
-            warn(f"{found.unknown} token(s) of the text are unknown to the model: {' '.join(found.pieces)}")
-    as_json = json.dumps([asdict(found) for found in answers], ensure_ascii=False, indent=1)
+    folders = [arguments.model or artifact_folder(arguments, "export", read_recipe(arguments)), *arguments.compare]
+    names = _names(folders)
+    texts = list(_texts(arguments))
+    models = [_open(folder) for folder in folders]
+    asked = [[_in_words_of(model, models[0], text) for model in models] for _, text in texts]
+    for (place, _), of_text in zip(texts, asked, strict=True):
+        for model, text in zip(models, of_text, strict=True):
+            _check(model, place, text)
+    answers = []
+    for of_text in asked:
+        answers.append([fill(model, text, arguments.top) for model, text in zip(models, of_text, strict=True)])
+        _warn(names, answers[-1])
+        if not arguments.json:
+            show(names, answers[-1])
     if arguments.json:
-        answer(as_json)
-    else:
-        for found in answers:
-            _show(found)
+        answer(as_json(names, answers))
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        write_atomic(arguments.out / "report.json", as_json + "\n")
-        write_atomic(arguments.out / "report.md", "\n".join(map(as_markdown, answers)))
+        write_atomic(arguments.out / "report.json", as_json(names, answers) + "\n")
+        write_atomic(arguments.out / "report.md", "\n".join(as_markdown(names, found) for found in answers))
 
 
-def _show(found: Answer) -> None:
-    for number, guesses in enumerate(found.gaps, 1):
-        title = found.text if len(found.gaps) == 1 else f"{found.text}  (gap {number})"
-        rows = [
-            (str(rank), guess.piece, f"{guess.probability:.1%}", "█" * round(guess.probability * _BAR))
-            for rank, guess in enumerate(guesses, 1)
-        ]
-        table(title, ("", "piece", "probability", ""), rows, stdout=True)
+def _parser() -> argparse.ArgumentParser:
+    parser = stage_parser("probes.ask", "Fill the gaps of a text with an exported model.")
+    parser.add_argument("--model", type=Path, help="a Hugging Face folder (default: artifacts/export/<name>)")
+    parser.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        help=f"a text with [MASK] (one piece) or [GAP] (a whole word); may be given often (default: {TEXT})",
+    )
+    parser.add_argument(
+        "--file", type=Path, action="append", default=[], help='one text a line, or .jsonl with {"text": ...}'
+    )
+    parser.add_argument(
+        "--compare", type=Path, action="append", default=[], help="another folder, side by side; may be given often"
+    )
+    parser.add_argument("--top", type=int, default=5, help="answers for each gap (default 5)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--out", type=Path, help="folder for report.json and report.md")
+    return parser
 
 
-def as_markdown(found: Answer) -> str:
-    """An answer as a Markdown table."""
-    lines = []
-    for number, guesses in enumerate(found.gaps, 1):
-        lines += [f"`{found.text}`, gap {number}", "", "| rank | piece | probability |", "|---|---|---|"]
-        lines += [f"| {rank} | {guess.piece} | {guess.probability:.1%} |" for rank, guess in enumerate(guesses, 1)]
-        lines.append("")
-    return "\n".join(lines)
+def _texts(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """(what to call it where there are several, text) of every text that is asked about."""
+    typed = arguments.text or ([] if arguments.file else [TEXT])
+    for number, text in enumerate(typed, 1):
+        yield (f"text {number}" if len(typed) > 1 or arguments.file else ""), text
+    for path in arguments.file:
+        yield from read_texts(path)
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Folders' names, their paths where two are alike."""
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in folders]
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise InputError(f"--compare: a folder is named twice: {', '.join(names)}")
+    return names
+
+
+def _open(folder: Path) -> MaskedModel:
+    """The model of a folder; raises InputError for one of ours that is not what was exported."""
+    files = [path.name for path in model_files(folder)]
+    try:
+        manifest = read_manifest(folder)
+    except InputError:
+        if b'"made_from"' in (folder / MANIFEST).read_bytes():
+            raise
+        manifest = None  # another program's file of this name
+    if manifest:
+        written = {name: record["sha256"] for name, record in manifest.files.items() if name in files}
+        for name in changed_files(folder, written):
+            raise InputError(f"{folder / name} was changed after it was exported; export it again (make export)")
+    return MaskedModel(folder)
+
+
+def _in_words_of(model: MaskedModel, first: MaskedModel, text: str) -> str:
+    """A text with the first model's mask token, as another model is asked."""
+    return text if model is first else text.replace(first.mask_token, model.mask_token)
+
+
+def _check(model: MaskedModel, place: str, text: str) -> None:
+    try:
+        encode(model, text)
+    except InputError as error:
+        raise InputError(f"{place}: {error}" if place else str(error)) from None
+
+
+def _warn(names: Sequence[str], of_text: Sequence[Answer]) -> None:
+    for name, found in zip(names, of_text, strict=True):
+        if found.unknown:
+            told = ", ".join(
+                f"{visible(one)} (U+{ord(one):04X})" if len(one) == 1 else visible(one)
+                for one in found.unknown_characters[:10]
+            )
+            pieces = visible(" ".join(found.pieces[:60]))
+            warn(f"{found.unknown} token(s) of the text are unknown to {visible(name)}, for {told}: {pieces}")
 
 
 if __name__ == "__main__":
