@@ -91,6 +91,7 @@ export HANBEOT_CORPUS = $(CORPUS)
 export HANBEOT_SET = $(SET)
 export HANBEOT_FILES = $(CORPUS_STATE)
 export HANBEOT_TEXT = $(TEXT)
+export HANBEOT_TEXTS = $(call given,FILE)
 
 # On a CPU, threads that spin while they wait take the cores from those that work: passive waiting trained the sample
 # 2.3 times as fast on two cores, and twice as fast beside another busy process (docs/LOG.md).
@@ -128,7 +129,7 @@ plan: $(INSTALLED) ## tell what a run would cost: parameters, memory, disk, time
 
 probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] or [GAP] of TEXT (or of each line of FILE) with MODEL, beside COMPARE
 	@$(PY) -m probes.ask $(FLAGS) --model $(MODEL) $(addprefix --compare ,$(call given,COMPARE)) \
-		$(if $(call given,FILE),--file "$(call given,FILE)",--text "$$HANBEOT_TEXT")
+		$(if $(call given,FILE),--file "$$HANBEOT_TEXTS",--text "$$HANBEOT_TEXT")
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \

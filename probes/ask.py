@@ -14,12 +14,13 @@ looked at before the first is answered.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import transformers
 
-from pipeline.artifact import MANIFEST, read_manifest
+from pipeline.artifact import MANIFEST
 from pipeline.console import answer, warn
 from pipeline.errors import InputError
 from pipeline.files import changed_files, write_atomic
@@ -103,19 +104,20 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _open(folder: Path) -> MaskedModel:
-    """The model of a folder; raises InputError for one of ours that is not what was exported."""
-    files = [path.name for path in model_files(folder)]
-    try:
-        manifest = read_manifest(folder)
-    except InputError:
-        if b'"made_from"' in (folder / MANIFEST).read_bytes():
-            raise
-        manifest = None  # another program's file of this name
-    if manifest:
-        written = {name: record["sha256"] for name, record in manifest.files.items() if name in files}
-        for name in changed_files(folder, written):
-            raise InputError(f"{folder / name} was changed after it was exported; export it again (make export)")
+    """The model of a folder; raises InputError for one of ours whose weights are not those that were exported."""
+    files = {path.name for path in model_files(folder)}
+    for name in changed_files(folder, {name: digest for name, digest in _exported(folder).items() if name in files}):
+        raise InputError(f"{folder / name} was changed after it was exported; export it again (make export)")
     return MaskedModel(folder)
+
+
+def _exported(folder: Path) -> dict[str, str]:
+    """sha256 of files by what their export noted; nothing for folders of others."""
+    try:
+        noted = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
+        return {name: str(record["sha256"]) for name, record in noted.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
 def _in_words_of(model: MaskedModel, first: MaskedModel, text: str) -> str:

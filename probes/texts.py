@@ -158,4 +158,5 @@ def visible(text: str, keep: str = "") -> str:
     >>> visible("\x1b[31m\u202e")
     '\\u001b[31m\\u202e'
     """
-    return _HIDDEN.sub(lambda found: found[0] if found[0] in keep else json.dumps(found[0])[1:-1], text)
+    shown: str = _HIDDEN.sub(lambda found: found[0] if found[0] in keep else json.dumps(found[0])[1:-1], text)
+    return shown

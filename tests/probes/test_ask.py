@@ -1,4 +1,4 @@
-"""The command: several texts and models, tables and JSON of the same figures, and errors before anything is answered."""
+"""The command: several texts and models, tables and JSON of the same figures, errors before anything is answered."""
 
 import json
 import re
@@ -146,17 +146,25 @@ def test_folders_that_are_refused(folder: Path, tmp_path: Path) -> None:
 def test_weights_changed_after_the_export(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """safetensors has no checksum: what a folder's manifest says of its files does."""
     ours = shutil.copytree(folder, tmp_path / "ours")
+    (ours / "README.md").write_text("a model card")
     seal(ours, Key("export", 1, {}, {}), {})
     run("--model", ours, "--text", "나 [MASK]")
-    (ours / "README.md").write_text("notes")
+    (ours / "README.md").write_text("a model card, finished by hand")
     run("--model", ours, "--text", "나 [MASK]")
     content = bytearray((ours / "model.safetensors").read_bytes())
     content[-50] ^= 0x40
     (ours / "model.safetensors").write_bytes(content)
     with pytest.raises(InputError, match=r"model\.safetensors was changed after it was exported"):
         run("--model", ours, "--text", "나 [MASK]")
-    (ours / "manifest.json").write_text('{"name": "another program\'s"}')
-    run("--model", ours, "--text", "나 [MASK]")
+    for others in (
+        '{"name": "another program\'s"}',
+        "[]",
+        '{"files": ["a"]}',
+        '{"files": {"model.safetensors": 1}}',
+        "no",
+    ):
+        (ours / "manifest.json").write_text(others)
+        run("--model", ours, "--text", "나 [MASK]")
 
 
 def test_vocabularies_without_words(folder: Path, tmp_path: Path) -> None:
