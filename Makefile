@@ -40,6 +40,8 @@ WORK ?=
 # How training runs: flags of pretrain.train, for example RUN="--micro-batch 32".
 RUN ?=
 MODEL ?= $(ARTIFACTS)/export/$(NAME)
+# What a probe that marks models is asked: its flags, for example ASK="--items 1000 --beside other/model".
+ASK ?=
 COLUMN ?= text
 LABEL ?= label
 OUT ?= $(ARTIFACTS)/finetune/$(NAME)
@@ -98,7 +100,7 @@ export HANBEOT_TEXTS = $(call given,FILE)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe finetune check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa finetune check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -130,6 +132,9 @@ plan: $(INSTALLED) ## tell what a run would cost: parameters, memory, disk, time
 probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] or [GAP] of TEXT (or of each line of FILE) with MODEL, beside COMPARE
 	@$(PY) -m probes.ask $(FLAGS) --model $(MODEL) $(addprefix --compare ,$(call given,COMPARE)) \
 		$(if $(call given,FILE),--file "$$HANBEOT_TEXTS",--text "$$HANBEOT_TEXT")
+
+josa: $(INSTALLED) $(MODEL_DONE) ## judge minimal pairs of held-out sentences with MODEL: 학교는 or 학교은
+	@$(PY) -m probes.josa $(FLAGS) --model $(MODEL) $(ASK)
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
