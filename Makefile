@@ -100,7 +100,7 @@ export HANBEOT_TEXTS = $(call given,FILE)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa finetune check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa demo finetune check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -135,6 +135,9 @@ probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] or [GAP] of TEXT (or of eac
 
 josa: $(INSTALLED) $(MODEL_DONE) ## judge minimal pairs of held-out sentences with MODEL: 학교는 or 학교은
 	@$(PY) -m probes.josa $(FLAGS) --model $(MODEL) $(ASK)
+
+demo: $(INSTALLED) $(MODEL_DONE) ## serve a page on this machine that asks MODEL, beside COMPARE (PORT=0: any free port)
+	@$(PY) -m pages.demo $(FLAGS) --model $(MODEL) $(addprefix --compare ,$(call given,COMPARE)) $(addprefix --port ,$(call given,PORT))
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
