@@ -7,7 +7,8 @@ Entries of a vocabulary are other people's: what is invisible in them is shown a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,8 @@ from probes.josa_pairs import josa_pairs
 from probes.likelihood import Likelihood, log_likelihoods
 from probes.model import MaskedModel
 from probes.opening import in_words_of
-from probes.pairs import ANOTHER_READING, LeftOut, Pair, has_reading
+from probes.pairs import ANOTHER_READING, Pair, has_reading
+from probes.particles import ALTERNATIONS
 from probes.spelling import SPACE
 from probes.texts import CHARACTERS_A_TOKEN, WORD_GAPS, split_at_gaps, visible
 from tokenizer.wordpiece import PREFIX
@@ -33,6 +35,12 @@ MOST_COSTED = 128
 MOST_JUDGED, MOST_JOSA = 64, 12
 #: Tokens that a model without a known limit is taken to read.
 _TOKENS = 512
+
+#: The last letters of an eojeol that may be a josa with two forms, and the other form of each.
+_OTHER_FORMS = {
+    form: one.other(form) for one in ALTERNATIONS if not one.stem for form in (one.after_consonant, one.after_vowel)
+}
+_ENDS_AS_JOSA = re.compile(f"(?<=[가-힣])({'|'.join(sorted(_OTHER_FORMS, key=len, reverse=True))})(?![가-힣])")
 
 Part = Literal["word", "inner", "gap", "unknown"]
 
@@ -85,13 +93,13 @@ class Costed:
 class Judged:
     """A noun with its josa as typed, the other form, and of each model the probability of what was typed.
 
-    before: the text up to the noun. typed and other: the rest of the eojeol.
+    typed and other: the rest of the eojeol. right: what was typed is the form that the noun takes by rule.
     """
 
-    before: str
     noun: str
     typed: str
     other: str
+    right: bool
     shares: tuple[float, ...]
 
 
@@ -147,23 +155,15 @@ class Asking:
     def josa(self, text: str) -> Josa:
         """The josa of a text against their other form, by pseudo-log-likelihood; raises Refused."""
         self._check_whole(text, MOST_JUDGED)
-        (tokens,) = analyse([text])
-        pairs: list[Pair] = []
-        left_out: list[tuple[str, str]] = []
-        for one in josa_pairs(text, tokens):
-            if isinstance(one, LeftOut):
-                left_out.append((visible(one.place), one.reason))
-            elif has_reading(one):
-                left_out.append((visible(one.noun + one.form), ANOTHER_READING))
-            else:
-                pairs.append(one)
-        pairs = pairs[:MOST_JOSA]
+        pairs, left_out = _josa_of(text)
         shares = []
         for model in self._models:
-            typed, *others = _measured(model, [text, *(pair.wrong for pair in pairs)])
+            typed, *others = _measured(model, [text, *(_other(pair, text) for pair in pairs)])
             shares.append([1 / (1 + math.exp(min(other.total - typed.total, 700.0))) for other in others])
-        judged = tuple(_judged(pair, of_pair) for pair, of_pair in zip(pairs, zip(*shares, strict=True), strict=True))
-        return Josa(self.names, judged, tuple(left_out))
+        judged = tuple(
+            _judged(pair, text, of_pair) for pair, of_pair in zip(pairs, zip(*shares, strict=True), strict=True)
+        )
+        return Josa(self.names, judged, left_out)
 
     def _check_whole(self, text: str, most: int) -> None:
         """Refuse a text with gaps, or one that a model would be too long at work on."""
@@ -216,7 +216,42 @@ def _shown(guess: Guess) -> Guess:
     return Guess(visible(guess.piece), guess.probability, tuple(map(visible, guess.pieces)))
 
 
-def _judged(pair: Pair, shares: Sequence[float]) -> Judged:
-    begin = pair.boundary - len(pair.noun)
-    typed, other = (one[pair.boundary :].split(maxsplit=1)[0] for one in (pair.sentence, pair.wrong))
-    return Judged(visible(pair.sentence[:begin]), visible(pair.noun), visible(typed), visible(other), tuple(shares))
+def _josa_of(text: str) -> tuple[list[Pair], tuple[tuple[str, str], ...]]:
+    """The first pairs of which `text` is one half, in its order, and (place, reason) of josa that make none."""
+    (tokens,) = analyse([text])
+    pairs = list(_breaches(text))
+    broken = {pair.noun + _rest(pair, text)[: len(pair.form)] for pair in pairs}
+    left_out: list[tuple[str, str]] = []
+    for one in josa_pairs(text, tokens):
+        if isinstance(one, Pair) and not has_reading(one):
+            pairs.append(one)
+        elif isinstance(one, Pair):
+            left_out.append((visible(one.noun + one.form), ANOTHER_READING))
+        elif one.place not in broken:
+            left_out.append((visible(one.place), one.reason))
+    return sorted(pairs, key=lambda pair: pair.boundary)[:MOST_JOSA], tuple(left_out)
+
+
+def _breaches(text: str) -> Iterator[Pair]:
+    """Pairs whose wrong half is `text`: the analyser need not see a josa in 학교은, it does in 학교는."""
+    for found in _ENDS_AS_JOSA.finditer(text):
+        right = text[: found.start(1)] + _OTHER_FORMS[found[1]] + text[found.end(1) :]
+        (tokens,) = analyse([right])
+        for one in josa_pairs(right, tokens):
+            if isinstance(one, Pair) and one.wrong == text and not has_reading(one):
+                yield one
+
+
+def _other(pair: Pair, text: str) -> str:
+    """The half of a pair that is not `text`."""
+    return pair.wrong if pair.sentence == text else pair.sentence
+
+
+def _rest(pair: Pair, text: str) -> str:
+    """What stands behind the noun in its eojeol."""
+    return text[pair.boundary :].split(maxsplit=1)[0]
+
+
+def _judged(pair: Pair, text: str, shares: Sequence[float]) -> Judged:
+    typed, other = visible(_rest(pair, text)), visible(_rest(pair, _other(pair, text)))
+    return Judged(visible(pair.noun), typed, other, pair.sentence == text, tuple(shares))

@@ -18,7 +18,7 @@ const DEAR = 10;
 
 const say = (name, values = {}) => (words[name] ?? "").replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
 const mode = () => form.elements.mode.value;
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+const percent = (share) => (share > 0 && share < 0.0005 ? "< 0.1%" : `${(100 * share).toFixed(1)}%`);
 
 function make(tag, name, ...inside) {
   const made = document.createElement(tag);
@@ -40,16 +40,18 @@ function bar(share) {
   return made;
 }
 
+// A list of words, each of them its pieces: lines break between words.
 function cut(pieces) {
   const list = korean(make("ul", "cut"));
   for (const piece of pieces) {
-    const item = make("li", piece.part, make("span", "piece", piece.text));
+    const shown = make("span", piece.part, make("span", "piece", piece.text));
     if (piece.cost !== null) {
-      item.classList.add("cost");
-      item.style.setProperty("--heat", Math.min(piece.cost / DEAR, 1));
-      item.append(make("small", "", piece.cost.toFixed(1)));
+      shown.classList.add("cost");
+      shown.style.setProperty("--heat", Math.max(0, Math.min(piece.cost / DEAR, 1)));
+      shown.append(make("small", "", piece.cost.toFixed(1)));
     }
-    list.append(item);
+    if (piece.part === "inner" && list.lastChild) list.lastChild.append(shown);
+    else list.append(make("li", "", shown));
   }
   return list;
 }
@@ -59,7 +61,8 @@ function keys(found) {
   const list = make("ul", "cut");
   const samples = { word: "가", inner: "##가", gap: form.querySelector("[data-insert]").dataset.insert, unknown: "[UNK]" };
   for (const [part, sample] of Object.entries(samples)) {
-    if (parts.has(part)) list.append(make("li", part, make("span", "piece", sample), make("span", "", say(`key_${part}`))));
+    if (!parts.has(part)) continue;
+    list.append(make("li", "", make("span", part, make("span", "piece", sample)), make("span", "", say(`key_${part}`))));
   }
   if (found.some((answer) => answer.total !== undefined)) {
     list.append(make("li", "", make("span", "scale"), make("span", "", say("key_cost", { most: DEAR }))));
@@ -72,7 +75,7 @@ function sideBySide(found, parts) {
   const models = make("div", "models");
   for (const answer of found) {
     const own = parts(answer);
-    const model = make("article", "model", make("h2", "", answer.model), ...own);
+    const model = make("article", "model", make("h2", found.length > 1 ? "" : "unseen", answer.model), ...own);
     model.style.gridRow = `span ${own.length + 1}`;
     models.append(model);
   }
@@ -111,7 +114,7 @@ const SHOW = {
       const said = answer.gaps.map((gap) => (gap.guesses[0] ? `${gap.guesses[0].piece} ${percent(gap.guesses[0].probability)}` : ""));
       return `${answer.model}: ${said.join(", ")}`;
     });
-    return [[shown, keys(found)], best.join("; ")];
+    return [[keys(found), shown], best.join("; ")];
   },
 
   cost({ answers: found }) {
@@ -120,7 +123,7 @@ const SHOW = {
       return { total: answer.total.toFixed(1), mean: mean.toFixed(2), count: answer.pieces.length };
     };
     const shown = sideBySide(found, (answer) => [cut(answer.pieces), make("p", "total", say("total", told(answer)))]);
-    return [[shown, keys(found)], found.map((answer) => `${answer.model}: ${say("total", told(answer))}`).join("; ")];
+    return [[keys(found), shown], found.map((answer) => `${answer.model}: ${say("total", told(answer))}`).join("; ")];
   },
 
   josa({ models, judged, left_out: leftOut }) {
@@ -152,9 +155,17 @@ function josaTable(models, judged) {
   table.append(make("thead", "", make("tr", "", ...heads)));
   const body = make("tbody");
   for (const one of judged) {
-    const head = korean(make("th", "", one.noun, make("b", "", one.typed), " ", make("small", "", `↔ ${one.noun}${one.other}`)));
+    const other = make("small", "", `↔ ${one.noun}${one.other}`);
+    const head = korean(make("th", "", one.noun, make("b", one.right ? "" : "breach", one.typed), " ", other));
     head.scope = "row";
-    const cells = one.shares.map((share) => make("td", share < 0.5 ? "share doubted" : "share", percent(share), bar(share)));
+    if (!one.right) head.append(make("small", "breach", say("josa_breach", { form: one.noun + one.other })));
+    // Orange where a model and the rule disagree.
+    const cells = one.shares.map((share) => {
+      const agrees = share >= 0.5 === one.right;
+      const cell = make("td", agrees ? "share" : "share doubted", percent(share), bar(share));
+      if (!agrees) cell.append(make("small", "", say("josa_doubted")));
+      return cell;
+    });
     body.append(make("tr", "", head, ...cells));
   }
   table.append(body);
@@ -192,7 +203,7 @@ async function ask() {
     if (!reply.ok) return fail(found.code, found.error);
     const [shown, summary] = SHOW[asked](found);
     answers.replaceChildren(...shown);
-    status.textContent = say("answered", { seconds: ((performance.now() - began) / 1000).toFixed(1) });
+    status.textContent = say("answered", { seconds: Math.max(0.1, (performance.now() - began) / 1000).toFixed(1) });
     heard.textContent = summary;
   } catch {
     fail("network");
