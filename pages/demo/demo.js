@@ -173,8 +173,7 @@ function josaTable(models, judged) {
 }
 
 function fail(code, told) {
-  const known = words[`error_${code}`];
-  problem.textContent = known ?? say("error_text", { told });
+  problem.textContent = say(words[`error_${code}`] ? `error_${code}` : "error_text", { told });
   field.setAttribute("aria-invalid", "true");
   answers.replaceChildren();
   status.textContent = "";
