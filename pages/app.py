@@ -31,6 +31,7 @@ from pages.asking import MOST_GUESSES, Asking, Refused
 from pages.guard import Guard
 from pages.languages import LANGUAGES, language_of, words_in
 from pages.turns import Busy, Turns
+from pipeline.errors import InputError
 from probes.texts import WORD_GAPS
 
 #: Bytes of a question.
@@ -136,8 +137,9 @@ async def _answered(turns: Turns, work: Callable[[], Any]) -> Any:
         return await turns.take(work)
     except Busy:
         raise Problem(503, "busy", "too many questions wait: ask again in a moment", {"Retry-After": "2"}) from None
-    except Refused as error:
-        raise Problem(400, error.code or "text", str(error)) from None
+    except InputError as error:
+        code = error.code if isinstance(error, Refused) else ""
+        raise Problem(400, code or "text", str(error)) from None
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -165,7 +165,7 @@ def test_with_the_keyboard_alone(page) -> None:
 
 @pytest.mark.parametrize("page", [{"viewport": {"width": 390, "height": 800}}], indirect=True)
 def test_on_a_phone_nothing_is_wider_than_the_window(page) -> None:
-    for mode, text in (("fill", "나 [MASK] [GAP] " + "x" * 60 + " <" + "ㅋ" * 60), ("cost", "나" * 40 + " 바다" * 20)):
+    for mode, text in (("fill", "나 [MASK] [GAP] " + "x" * 40 + " <" + "ㅋ" * 60), ("cost", "나" * 30 + " 바다" * 20)):
         page.check(f"input[value={mode}]", force=True)
         ask(page, text)
         assert page.locator("article").count() == 2, page.locator("#problem").inner_text()
