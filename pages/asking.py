@@ -21,6 +21,7 @@ from probes.model import MaskedModel
 from probes.opening import in_words_of
 from probes.pairs import ANOTHER_READING, Pair, has_reading
 from probes.particles import ALTERNATIONS
+from probes.spans import MOST_PIECES
 from probes.spelling import SPACE
 from probes.texts import CHARACTERS_A_TOKEN, WORD_GAPS, split_at_gaps, visible
 from tokenizer.wordpiece import PREFIX
@@ -134,7 +135,8 @@ class Asking:
             try:
                 found = fill(model, in_words_of(model, first, text), top)
             except InputError as error:
-                raise Refused("", self._of(name, str(error))) from None
+                code = "too_long" if _too_long(model, in_words_of(model, first, text)) else ""
+                raise Refused(code, self._of(name, str(error))) from None
             gaps = tuple(
                 Gap(is_whole, tuple(map(_shown, guesses))) for is_whole, guesses in zip(whole, found.gaps, strict=True)
             )
@@ -188,6 +190,12 @@ def _check(model: MaskedModel, text: str) -> None:
     longest = CHARACTERS_A_TOKEN * (model.limit or _TOKENS)
     if len(text) > longest:
         raise Refused("too_long", f"the text is {len(text):,} characters long, and at most {longest:,} are read")
+
+
+def _too_long(model: MaskedModel, text: str) -> bool:
+    gapped = split_at_gaps(model, text)
+    count = len(model.spelling.around(gapped.parts, [[model.mask]] * len(gapped.whole)))
+    return model.limit is not None and count + (MOST_PIECES - 1 if any(gapped.whole) else 0) > model.limit
 
 
 def _measured(model: MaskedModel, texts: Sequence[str]) -> list[Likelihood]:

@@ -233,6 +233,9 @@ function changeMode() {
   const { gapped, whole } = field.dataset;
   if (field.value === gapped || field.value === whole) field.value = mode() === "fill" ? gapped : whole;
   hint.textContent = say(`hint_${mode()}`);
+  answers.replaceChildren();
+  problem.textContent = status.textContent = heard.textContent = "";
+  field.removeAttribute("aria-invalid");
   keep(sessionStorage, "mode", mode());
 }
 

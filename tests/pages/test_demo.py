@@ -134,7 +134,7 @@ def test_reasons_and_refusals_are_said_in_both_languages(page: TestClient) -> No
         ("cost", "\u200b", "empty", "the text is empty"),
         ("fill", "나 다", "no_gap", "nothing to fill"),
         ("fill", "나 <mask>", "text", "<mask> is no mark of a gap"),
-        ("fill", "나 " * 30 + "[MASK]", "text", "first: the text is 33 tokens long"),
+        ("fill", "나 " * 30 + "[MASK]", "too_long", "first: the text is 33 tokens long"),
         ("fill", "[GAP] " * (MOST_WORDS + 1), "many_gaps", "4 of them"),
         ("fill", "[MASK]" * 33, "many_gaps", "at most 32 gaps"),
         ("fill", "가" * 2000, "too_long", "2,000 characters"),

@@ -119,7 +119,10 @@ def test_errors_stand_beside_the_field_and_go_when_mended(page) -> None:
 
 
 def test_loss_of_each_token(page, asking: Asking) -> None:
+    ask(page, "나 다")
+    page.fill("#text", page.locator("#text").get_attribute("data-gapped"))
     page.check("input[value=cost]", force=True)
+    assert page.locator("#problem").inner_text() == "", "it was about another question"
     assert page.input_value("#text") == "이순신은 조선 중기의 무신이다.", "the example has no gap now"
     assert not page.locator(".only-fill").is_visible()
     ask(page, "바다 나다 가.")

@@ -41,6 +41,12 @@ class Slow(Asking):
         self.begun: list[str] = []
         self.in_hand = self.most_in_hand = 0
 
+    def __enter__(self) -> None:
+        """Whatever a test finds, none who waits is left behind."""
+
+    def __exit__(self, *_: object) -> None:
+        self.go.set()
+
     def fill(self, text: str, top: int) -> tuple[Filled, ...]:
         self.begun.append(text)
         self.in_hand += 1
@@ -76,7 +82,7 @@ def wait_for(address: str, waiting: int) -> None:
 def test_questions_at_once_are_answered_in_turn(folder: Path) -> None:
     asking = Slow(folder)
     texts = ["가 [MASK]", "나 [MASK]를", "다 [MASK] [MASK]"]
-    with served(asking, most=3) as address, ThreadPoolExecutor(4) as people:
+    with served(asking, most=3) as address, ThreadPoolExecutor(4) as people, asking:
         replies = []
         for number, text in enumerate(texts, 1):
             replies.append(people.submit(ask, address, text))
@@ -98,7 +104,7 @@ def test_questions_at_once_are_answered_in_turn(folder: Path) -> None:
 
 def test_someone_who_goes_away_frees_the_place(folder: Path) -> None:
     asking = Slow(folder)
-    with served(asking, most=2) as address:
+    with served(asking, most=2) as address, asking:
         port = int(address.rpartition(":")[2])
         body = json.dumps({"text": "가 [MASK]"}).encode()
         head = f"POST /api/fill HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
