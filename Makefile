@@ -39,8 +39,12 @@ SET ?= $(LAST_SET)
 WORK ?=
 # How training runs: flags of pretrain.train, for example RUN="--micro-batch 32".
 RUN ?=
+# What is exported and where to: flags of pretrain.export, for example EXPORT="--license cc-by-sa-4.0 --onnx --int8".
+EXPORT ?=
 MODEL ?= $(ARTIFACTS)/export/$(NAME)
-# What a probe that marks models is asked: its flags, for example ASK="--items 1000 --beside other/model".
+# Questions for `make cloze` (JSON lines, or `sample`), and flags of the probes that mark models, for example
+# ASK="--items 1000 --beside other/model".
+CLOZE ?=
 ASK ?=
 COLUMN ?= text
 LABEL ?= label
@@ -86,6 +90,8 @@ EXPORT_DONE := $(ARTIFACTS)/export/$(NAME)/manifest.json
 ANSWER := $(ARTIFACTS)/probe/$(NAME)/answer.txt
 # probe and finetune take a model that is there as it is, and make the one of NAME if it is not.
 MODEL_DONE := $(if $(wildcard $(MODEL)/config.json),,$(if $(filter $(ARTIFACTS)/export/$(NAME),$(MODEL)),$(EXPORT_DONE)))
+# Held-out text to ask about is that of NAME's corpus, taken as it is and made if it is not there, or what ASK names.
+HELD_OUT_DONE := $(if $(findstring --text,$(ASK))$(findstring --corpus,$(ASK))$(findstring --first,$(ASK))$(wildcard $(CORPUS_DONE)),,$(CORPUS_DONE))
 
 # The environment carries what may hold quotes and spaces.
 export HANBEOT_RECIPE = $(RECIPE)
@@ -100,11 +106,11 @@ export HANBEOT_TEXTS = $(call given,FILE)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa demo finetune check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence report demo finetune check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  RECIPE=$(RECIPE) CORPUS=$(CORPUS) NAME=$(NAME) SET=\"section.key=value ...\" GPUS=$(GPUS) TEXT=\"...\" MODEL=$(MODEL)"
 	@echo "  recipes: $(sort $(basename $(notdir $(wildcard pipeline/recipes/*.toml))))"
@@ -133,8 +139,14 @@ probe: $(INSTALLED) $(MODEL_DONE) ## fill the [MASK] or [GAP] of TEXT (or of eac
 	@$(PY) -m probes.ask $(FLAGS) --model $(MODEL) $(addprefix --compare ,$(call given,COMPARE)) \
 		$(if $(call given,FILE),--file "$$HANBEOT_TEXTS",--text "$$HANBEOT_TEXT")
 
-josa: $(INSTALLED) $(MODEL_DONE) ## judge minimal pairs of held-out sentences with MODEL: 학교는 or 학교은
-	@$(PY) -m probes.josa $(FLAGS) --model $(MODEL) $(ASK)
+josa: $(INSTALLED) $(MODEL_DONE) $(HELD_OUT_DONE) ## judge minimal pairs of held-out sentences with MODEL: 학교는 or 학교은
+	$(PY) -m probes.josa $(FLAGS) --model $(MODEL) $(ASK)
+
+cloze: $(INSTALLED) $(MODEL_DONE) $(if $(CLOZE),,$(HELD_OUT_DONE)) ## ask MODEL for the words missing in CLOZE (sample: facts), or in held-out text
+	$(PY) -m probes.cloze $(FLAGS) --model $(MODEL) $(if $(CLOZE),--cloze $(CLOZE)) $(ASK)
+
+nextsentence: $(INSTALLED) $(MODEL_DONE) $(HELD_OUT_DONE) ## ask MODEL which held-out sentence follows which
+	$(PY) -m probes.next_sentence $(FLAGS) --model $(MODEL) $(ASK)
 
 demo: $(INSTALLED) $(MODEL_DONE) ## serve a page on this machine that asks MODEL, beside COMPARE (PORT=0: any free port)
 	@$(PY) -m pages.demo $(FLAGS) --model $(MODEL) $(addprefix --compare ,$(call given,COMPARE)) $(addprefix --port ,$(call given,PORT))
@@ -142,6 +154,9 @@ demo: $(INSTALLED) $(MODEL_DONE) ## serve a page on this machine that asks MODEL
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
 		$(if $(call given,TRAIN),--train $(TRAIN)) $(if $(call given,DEV),--dev $(DEV)) $(if $(call given,TEST),--test $(TEST))
+
+report: $(INSTALLED) ## write one page about the run NAME, compared with RUNS if named
+	@$(PY) -m pages.report --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(call given,RUNS),--runs $(RUNS))
 
 check: $(INSTALLED_DEV) $(KERNELS) ## format, lint, types and quick tests
 	$(BIN)/ruff format --check .
@@ -199,8 +214,9 @@ $(PRETRAIN_DONE): $(EXAMPLES_DONE) $(START_FILES) | $(KERNELS)
 	$(TRAINER) -m pretrain.train $(FLAGS) $(RUN)
 	@touch -c $@
 
-$(EXPORT_DONE): $(PRETRAIN_DONE)
-	$(PY) -m pretrain.export $(FLAGS)
+# Flags given are asked about each time: the stage knows whether what stands is what they ask for.
+$(EXPORT_DONE): $(PRETRAIN_DONE) $(if $(EXPORT),FORCE)
+	$(PY) -m pretrain.export $(FLAGS) $(EXPORT)
 	@touch -c $@
 
 $(ANSWER): $(EXPORT_DONE) $(ASKED_TEXT)

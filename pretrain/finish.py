@@ -10,6 +10,7 @@ from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pretrain.checkpoint import MODEL, best_checkpoint, latest_checkpoint
 from pretrain.curves import SVG, draw_curves
+from pretrain.hardware import device_name, versions
 from pretrain.metrics import METRICS, read_metrics
 from pretrain.run import Outcome, Run
 
@@ -44,6 +45,11 @@ def finish(run: Run, key: Key, outcome: Outcome) -> None:
         "tokens_per_second": round(outcome.tokens_per_second),
         "seconds": round(outcome.seconds, 2),
         "peak_memory_mb": peak_memory_mb(),
+        # Of the last session: a run may go on elsewhere.
+        "device": device_name(run.accelerator.device),
+        "processes": run.accelerator.num_processes,
+        "precision": run.accelerator.mixed_precision,
+        "versions": versions(),
         "checkpoint": final.folder.relative_to(run.folder).as_posix(),
         "model_sha256": hash_file(final.folder / MODEL),
         **_best(run),

@@ -184,7 +184,7 @@ def _pairs(sentences, documents, lengths, kind, share, key, plan):  # type: igno
                     room = max(target - (sentences[cut] - sentences[a_first]), 1)
                     b_first, b_last = _another(sentences, documents, document, room, by_document, draws)
             if write:
-                a_start, a_end, b_start, b_end = _fit(
+                a_start, a_end, b_start, b_end = fit(
                     sentences[a_first], sentences[cut], sentences[b_first], sentences[b_last], longest, draws
                 )
                 if b_end == b_start:
@@ -243,7 +243,7 @@ def _another(sentences, documents, document, room, by_document, draws):  # type:
 
 
 @njit(cache=True)
-def _fit(a_start, a_end, b_start, b_end, longest, draws):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def fit(a_start, a_end, b_start, b_end, longest, draws):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Both segments, the longer one shortened token by token until they fit."""
     drawn = np.uint64(4)
     while (a_end - a_start) + (b_end - b_start) > longest:

@@ -93,12 +93,22 @@ def exam_parser(module: str, purpose: str, items: int) -> argparse.ArgumentParse
         "--text", type=Path, help="ask about this text instead: a sentence a line, documents between blank lines"
     )
     parser.add_argument("--items", type=positive, default=items, help=f"most that is asked (default: {items:,})")
-    parser.add_argument("--seed", type=int, default=0, help="which of it, and random weights (default: 0)")
+    parser.add_argument("--seed", type=_seed, default=0, help="which of it, and random weights (default: 0)")
     return parser
 
 
-def read_exam(arguments: argparse.Namespace, recipe: Recipe) -> Exam:
-    """The exam that a command line asks for; raises InputError if model or text are absent, or two share a name."""
+def _seed(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is not a number from 0 on")
+    return number
+
+
+def read_exam(arguments: argparse.Namespace, recipe: Recipe, held_out: bool = True) -> Exam:
+    """The exam that a command line asks for; raises InputError if model or text are absent, or two share a name.
+
+    Without `held_out` nothing is read but the models: what they are asked comes from elsewhere.
+    """
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     model = Path(arguments.model or artifact_folder(arguments, "export", recipe))
@@ -107,14 +117,17 @@ def read_exam(arguments: argparse.Namespace, recipe: Recipe) -> Exam:
     if len({*names, RANDOM}) != len(names) + 1:
         raise InputError(f"the models are told apart by their folders' names, and these are alike: {', '.join(names)}")
     inputs = {f"{folder.name}/{path.name}": hash_file(path) for folder in folders for path in model_files(folder)}
-    if arguments.text:
+    documents: tuple[tuple[str, ...], ...] = ()
+    if not held_out:
+        pass
+    elif arguments.text:
         documents = _documents([arguments.text])
         inputs["text"] = hash_file(arguments.text)
     else:
         corpus = arguments.corpus or artifact_folder(arguments, CORPUS.stage, recipe)
         inputs["corpus"] = open_artifact(corpus, CORPUS).content
         documents = _documents(shards(corpus, "heldout"))
-    if not documents:
+    if held_out and not documents:
         raise InputError("there is no held-out text to ask about: name one with --text, or set corpus.held_out above 0")
     return Exam(
         model,

@@ -2,9 +2,9 @@
 
 For each number of pieces as many masks are filled, from the left. The sum of the log-probabilities is that of the word
 *given* its number of pieces: it says nothing of the number itself, and being a sum it favours few; their mean (length
-normalisation in X-FACTR, Jiang et al. 2020) favours many. What knows the number is the text around: with a mask too few,
-what stands beside the gap is not what the model expects there. So the two tokens beside the gap are asked for as well,
-each hidden by turns with the word filled in. A word's score is the sum over its pieces plus these two.
+normalisation in X-FACTR, Jiang et al. 2020) favours many. What knows the number is the text around: with a mask too
+few, what stands beside the gap is not what the model expects there. So the two tokens beside the gap are asked for as
+well, each hidden by turns with the word filled in. A word's score is the sum over its pieces plus these two.
 
 P@1 on 1,200 held-out eojeols of film reviews, beam 5, for a 2-layer model and for a weaker one: this score 10.8 % and
 2.5 %, the sum 9.8 % and 2.0 %, the mean 8.8 % and 0.7 %; were the number of pieces known, the sum had 11.7 % and 2.0 %.

@@ -120,6 +120,7 @@ def test_the_readme_s_commands_run(checkout: Path) -> None:
     (checkout / "notes.jsonl").write_text(
         '{"title": "비", "text": "어제는 비가 많이 왔다. 길이 모두 젖었다."}\n', "utf-8"
     )
+    (checkout / "questions.txt").write_text("대한민국의 수도는 [GAP]이다.\n물은 [MASK]에서 언다.\n", "utf-8")
     skipped = {"make test", "make check"}  # this very run
     for command in shell_lines(README):
         if command in skipped or command.startswith(("git clone", "cd ")):

@@ -15,6 +15,7 @@ from pipeline.artifact import read_manifest
 from pretrain.train import main as pretrain
 
 STAGES = ("corpora.build", "tokenizer.train", "pretrain.examples", "pretrain.train", "pretrain.export")
+OTHERS = ("probes.ask", "probes.josa", "probes.cloze", "probes.next_sentence", "finetune.train", "pages.report")
 
 
 def small_files_only(limit: int):
@@ -72,7 +73,7 @@ def test_names_that_are_no_names(tmp_path: Path) -> None:
     assert not (tmp_path / "corpus").exists()
 
 
-@pytest.mark.parametrize("module", [*STAGES, "probes.ask", "finetune.train"])
+@pytest.mark.parametrize("module", [*STAGES, *OTHERS])
 def test_help_of_every_stage_names_its_command(
     module: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

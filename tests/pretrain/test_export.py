@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -9,10 +10,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForMultipleChoice,
+    AutoModelForNextSentencePrediction,
+    AutoModelForPreTraining,
+    AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoTokenizer,
     BertForMaskedLM,
     BertForPreTraining,
@@ -20,6 +27,7 @@ from transformers import (
 
 from pipeline.errors import InputError
 from pretrain.export import export_run
+from pretrain.verify import check_folder
 from tests.conftest import REPOSITORY
 from tokenizer.wordpiece import load_tokenizer
 
@@ -28,7 +36,13 @@ LOADERS = {
     BertForPreTraining: ((), ()),
     BertForMaskedLM: (("cls.seq_relationship.", "bert.pooler."), ()),
     AutoModel: (("cls.",), ()),
+    AutoModelForPreTraining: ((), ()),
+    AutoModelForMaskedLM: (("cls.seq_relationship.", "bert.pooler."), ()),
+    AutoModelForNextSentencePrediction: (("cls.predictions.",), ()),
     AutoModelForSequenceClassification: (("cls.",), ("classifier.",)),
+    AutoModelForMultipleChoice: (("cls.",), ("classifier.",)),
+    AutoModelForTokenClassification: (("cls.", "bert.pooler."), ("classifier.",)),
+    AutoModelForQuestionAnswering: (("cls.", "bert.pooler."), ("qa_outputs.",)),
 }
 
 
@@ -61,20 +75,19 @@ def test_the_tokenizer_of_the_folder(exported: Path, sample_tokenizer: Path, hel
 OTHER_VERSION = """
 import json, sys, unicodedata
 import torch, transformers
-from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
-from transformers import BertForMaskedLM, BertForPreTraining
+from transformers import AutoTokenizer
 
-folder, held_out_lines = sys.argv[1], json.loads(sys.stdin.read())
+folder, (held_out_lines, loaders) = sys.argv[1], json.loads(sys.stdin.read())
 tokenizer = AutoTokenizer.from_pretrained(folder)
 found = {
     "version": transformers.__version__,
     "ids": [tokenizer(line)["input_ids"] for line in held_out_lines],
     "nfd": [tokenizer(unicodedata.normalize("NFD", line))["input_ids"] for line in held_out_lines],
 }
-for loader in (BertForPreTraining, BertForMaskedLM, AutoModel, AutoModelForSequenceClassification):
-    model, report = loader.from_pretrained(folder, output_loading_info=True)
-    found[loader.__name__] = [sorted(report["missing_keys"]), sorted(report["unexpected_keys"])]
-    if loader is BertForMaskedLM:
+for name in loaders:
+    model, report = getattr(transformers, name).from_pretrained(folder, output_loading_info=True)
+    found[name] = [sorted(report["missing_keys"]), sorted(report["unexpected_keys"])]
+    if name == "BertForMaskedLM":
         encoded = tokenizer(held_out_lines[0], return_tensors="pt", truncation=True)
         with torch.no_grad():
             found["logits"] = model.eval()(**encoded).logits[0, 1, :5].tolist()
@@ -90,7 +103,7 @@ def test_transformers_4_57_reads_it_alike(exported: Path, held_out_lines: list[s
         pytest.skip("transformers 4.57 is not installed beside: run `make .compat/.installed`")
     run = subprocess.run(
         [sys.executable, "-c", OTHER_VERSION, str(exported)],
-        input=json.dumps(held_out_lines),
+        input=json.dumps([held_out_lines, [loader.__name__ for loader in LOADERS]]),
         text=True,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(other)},
@@ -109,6 +122,63 @@ def test_transformers_4_57_reads_it_alike(exported: Path, held_out_lines: list[s
     with torch.no_grad():
         logits = model(**tokenizer(held_out_lines[0], return_tensors="pt", truncation=True)).logits[0, 1, :5]
     assert found["logits"] == pytest.approx(logits.tolist(), abs=1e-5)
+
+
+def broken(folder: Path, tmp_path: Path) -> Path:
+    """A copy, to be spoiled."""
+    return shutil.copytree(folder, tmp_path / "broken")
+
+
+def spoil_weights(folder: Path, change) -> None:
+    state = load_file(folder / "model.safetensors")
+    change(state)
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_the_gates_see_what_is_wrong(exported: Path, tmp_path: Path) -> None:
+    """One weight a little off, one that is gone, one too many, a tokenizer that drops NFC, a word on generating."""
+    model, tokenizer = BertForPreTraining.from_pretrained(exported), load_tokenizer(exported)
+    check_folder(exported, model, tokenizer, ["한글"])
+
+    def off(state) -> None:
+        state["bert.encoder.layer.1.output.dense.bias"][3] += 1e-4
+
+    def pair(state) -> None:
+        state["cls.seq_relationship.weight"][0, 0] += 1e-3
+
+    def config(folder: Path) -> None:
+        text = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+        (folder / "tokenizer.json").write_text(json.dumps({**text, "normalizer": None}), "utf-8")
+
+    for told, spoil in (
+        (r"\(prediction_logits\)", lambda folder: spoil_weights(folder, off)),
+        (r"\(seq_relationship_logits\)", lambda folder: spoil_weights(folder, pair)),
+        (
+            "missing_keys.*pooler",
+            lambda folder: spoil_weights(folder, lambda state: state.pop("bert.pooler.dense.bias")),
+        ),
+        (
+            "unexpected_keys.*extra",
+            lambda folder: spoil_weights(folder, lambda state: state.update(extra=torch.ones(1))),
+        ),
+        ("AutoTokenizer reads", config),
+        ("how to generate", lambda folder: (folder / "generation_config.json").write_text("{}")),
+    ):
+        folder = broken(exported, tmp_path)
+        spoil(folder)
+        with pytest.raises(RuntimeError, match=told):
+            check_folder(folder, model, tokenizer, ["한글"])
+        shutil.rmtree(folder)
+
+
+def test_what_fails_a_gate_is_not_published(exported: Path, tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_) -> None:
+        raise RuntimeError("a gate")
+
+    monkeypatch.setattr("pretrain.export.check_folder", refuse)
+    with pytest.raises(RuntimeError, match="a gate"):
+        export_run(exported.parent / "pretrain" / "t", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_asked_again_it_does_nothing(exported: Path) -> None:

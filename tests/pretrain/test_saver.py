@@ -268,8 +268,8 @@ def test_the_export_of_either(risen: Path, tmp_path: Path) -> None:
         cards[which] = (tmp_path / "README.md").read_text("utf-8")
     assert "The weights are those of the last step." in cards["last"]
     assert f"those of step {figures['best_step']}, of the checkpoints the one with the lowest" in cards["best"]
-    assert f"mlm_loss {figures['held_out_mlm_loss']}" in cards["last"]
-    assert f"mlm_loss {figures['best_mlm_loss']}" in cards["best"]
+    for which, prefix in (("last", "held_out"), ("best", "best")):
+        assert f"value: {figures[f'{prefix}_mlm_loss']}\n" in cards[which], "the exported weights' own, for the Hub"
 
 
 def test_a_run_that_knows_no_best_one(risen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

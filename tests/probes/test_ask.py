@@ -67,6 +67,8 @@ def test_models_side_by_side(folder: Path, tmp_path: Path, capsys: pytest.Captur
     told = json.loads(capsys.readouterr().out)
     assert [one["model"] for one in told] == [str(folder), str(known), str(other)], "two folders are called alike"
     assert [one["text"] for one in told] == [text, text, "나 <mask>를 [GAP]"]
+    with pytest.raises(InputError, match=r"^\[MASK\] is no mark of a gap: type <mask> for one piece"):
+        run("--model", other, "--text", text)
     alone = fill(MaskedModel(folder), text, 2)
     for one in (told[0], told[2]):
         assert [[guess["piece"] for guess in gap] for gap in one["gaps"]] == [

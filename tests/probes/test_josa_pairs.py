@@ -89,6 +89,12 @@ def test_one_form_has_no_more_than_its_turn() -> None:
     assert len({pair.sentence for pair in found.pairs}) == 10
 
 
+def test_a_rare_form_is_not_robbed_of_its_sentence() -> None:
+    """The first sentence has the only 이랑: 는 takes another one."""
+    found = find_pairs(["바다는 형이랑 갔다.", "나라는 크다.", "학교는 멀다."], 2, [josa_pairs])
+    assert sorted(pair.form for pair in found.pairs) == ["는", "이랑"]
+
+
 def test_what_does_not_fit_is_counted() -> None:
     lines = ["바다는 넓다.", "바다는 매우 깊고 푸르며 넓다.", "그는 건축이 좋아서 유학을 갔다."]
     found = find_pairs(lines, 5, [josa_pairs], lambda text: len(text) < 15)
