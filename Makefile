@@ -106,7 +106,7 @@ export HANBEOT_TEXTS = $(call given,FILE)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence finetune report check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence report demo finetune check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -147,6 +147,9 @@ cloze: $(INSTALLED) $(MODEL_DONE) $(if $(CLOZE),,$(HELD_OUT_DONE)) ## ask MODEL 
 
 nextsentence: $(INSTALLED) $(MODEL_DONE) $(HELD_OUT_DONE) ## ask MODEL which held-out sentence follows which
 	$(PY) -m probes.next_sentence $(FLAGS) --model $(MODEL) $(ASK)
+
+demo: $(INSTALLED) $(MODEL_DONE) ## serve a page on this machine that asks MODEL, beside COMPARE (PORT=0: any free port)
+	@$(PY) -m pages.demo $(FLAGS) --model $(MODEL) $(addprefix --compare ,$(call given,COMPARE)) $(addprefix --port ,$(call given,PORT))
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
