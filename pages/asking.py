@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.console import visible
 from pipeline.errors import InputError
 from probes.analysis import analyse
 from probes.fillmask import Guess, fill
@@ -23,7 +24,7 @@ from probes.pairs import ANOTHER_READING, Pair, has_reading
 from probes.particles import ALTERNATIONS
 from probes.spans import MOST_PIECES
 from probes.spelling import SPACE
-from probes.texts import CHARACTERS_A_TOKEN, WORD_GAPS, split_at_gaps, visible
+from probes.texts import CHARACTERS_A_TOKEN, WORD_GAPS, split_at_gaps
 from tokenizer.wordpiece import PREFIX
 
 #: Answers to a gap.

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import transformers
 
-from pipeline.console import answer, warn
+from pipeline.console import answer, visible, warn
 from pipeline.errors import InputError
 from pipeline.files import write_atomic
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
@@ -27,7 +27,7 @@ from probes.answers import as_json, as_markdown, show
 from probes.fillmask import Answer, encode, fill
 from probes.model import MaskedModel
 from probes.opening import in_words_of, names_of, open_model
-from probes.texts import read_texts, visible
+from probes.texts import read_texts
 
 TEXT = "이순신은 [MASK] 중기의 무신이다."
 
