@@ -108,7 +108,7 @@ export HANBEOT_TEXTS = $(call given,FILE)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence leaks finetune report check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence leaks report demo finetune check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -152,6 +152,9 @@ nextsentence: $(INSTALLED) $(MODEL_DONE) $(HELD_OUT_DONE) ## ask MODEL which hel
 
 leaks: $(INSTALLED) $(if $(findstring --plant,$(LEAKS)),,$(MODEL_DONE)) ## look for secrets that MODEL gives away: planted ones, LEAKS="--canaries ..."
 	$(PY) -m probes.leaks $(FLAGS) $(if $(findstring --plant,$(LEAKS)),,--model $(MODEL)) $(LEAKS)
+
+demo: $(INSTALLED) $(MODEL_DONE) ## serve a page on this machine that asks MODEL, beside COMPARE (PORT=0: any free port)
+	@$(PY) -m pages.demo $(FLAGS) --model $(MODEL) $(addprefix --compare ,$(call given,COMPARE)) $(addprefix --port ,$(call given,PORT))
 
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \

@@ -8,11 +8,12 @@ from typing import Any
 from pages.document import Block, Cell, Chart, Charts, Code, Heading, Missing, Notice, Share, Table, paragraph, table
 from pages.figures import shares
 from pages.gather import Part, Run
-from pages.reproduce import as_value, tables
+from pages.reproduce import tables
 from pages.scores import TITLES
 from pages.summary import parameters
 from pages.training import HELD_OUT, MEASURES, PANELS, chart, is_number, points, value_table
 from pipeline.console import duration
+from pipeline.recipe_text import as_value
 
 #: Points of a line, fewer than of one alone: several that shake hide each other.
 _POINTS = 60

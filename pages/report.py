@@ -14,10 +14,11 @@ from pages.as_html import as_html, look
 from pages.as_markdown import as_markdown
 from pages.assemble import assemble
 from pages.gather import Run, gather
-from pages.reproduce import RECIPE, as_toml, environment, tables
+from pages.reproduce import environment, tables
 from pipeline.artifact import Figures, Key, Kind, Manifest, build
 from pipeline.console import say, warn
 from pipeline.errors import InputError
+from pipeline.recipe_text import RECIPE, as_toml
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
 
 #: What this stage makes.

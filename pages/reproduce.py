@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shlex
 import subprocess
@@ -17,9 +16,8 @@ from pages.gather import Run
 from pipeline.artifact import Manifest
 from pipeline.errors import InputError
 from pipeline.recipe import Recipe, as_table, load_recipe, section_kinds, shipped_recipes
+from pipeline.recipe_text import RECIPE, as_toml, as_value
 
-#: The recipe, beside the page.
-RECIPE = "recipe.toml"
 _PACKAGES = ("hanbeot", "torch", "transformers", "tokenizers", "accelerate", "numpy", "safetensors")
 #: More values than these that differ are another recipe.
 _FEW = 12
@@ -62,46 +60,6 @@ def tables(run: Run) -> dict[str, dict[str, Any]]:
     tasks = [part.settings.get("finetune") for part in run.tasks]
     sections["finetune"] = next((settings for settings in tasks if settings), None)
     return {name: dict(section) for name, section in sections.items() if isinstance(section, dict)}
-
-
-def as_toml(sections: Mapping[str, Mapping[str, Any]]) -> str:
-    """Sections as a recipe file.
-
-    >>> print(as_toml({"a": {"x": 1, "inner": {"y": "z"}}}), end="")
-    [a]
-    x = 1
-    <BLANKLINE>
-    [a.inner]
-    y = "z"
-    """
-    blocks = [block for name, section in sections.items() for block in _section(name, section)]
-    return "\n\n".join(blocks) + "\n" if blocks else ""
-
-
-def _section(name: str, section: Mapping[str, Any]) -> Iterator[str]:
-    values = {key: value for key, value in section.items() if not _is_table(value)}
-    yield "\n".join([f"[{name}]", *(f"{key} = {as_value(value)}" for key, value in values.items())])
-    for key, value in section.items():
-        if isinstance(value, Mapping):
-            yield from _section(f"{name}.{key}", value)
-        elif _is_table(value):
-            for each in value:
-                first, *rest = _section(f"{name}.{key}", each)
-                yield "\n".join([f"[{first.splitlines()[0]}]", *first.splitlines()[1:]])
-                yield from rest
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, Mapping) or (
-        isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
-    )
-
-
-def as_value(value: Any) -> str:
-    """A value in TOML, which strings, numbers and lists share with JSON but for one character."""
-    if isinstance(value, float):
-        return repr(value)
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def nearest(sections: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]] | None:

@@ -6,12 +6,14 @@ Everything goes to standard error except answers (`answer`), so that a probe's o
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+import regex
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
@@ -19,6 +21,8 @@ from rich.text import Text
 
 #: Seconds between two progress lines when the output is not a terminal.
 PLAIN_INTERVAL = 10.0
+#: What has no shape of its own: control and format characters, unassigned ones, ends of lines and paragraphs.
+_HIDDEN = regex.compile(r"[\p{C}\p{Zl}\p{Zp}]")
 
 
 class Advance(Protocol):
@@ -35,6 +39,16 @@ def _console(*, stderr: bool = True) -> Console:
     return console
 
 
+def visible(text: str, keep: str = "") -> str:
+    r"""Control and other invisible characters as JSON writes them, but for those in `keep`: nothing steers a terminal.
+
+    >>> visible("\x1b[31m\u202e")
+    '\\u001b[31m\\u202e'
+    """
+    shown: str = _HIDDEN.sub(lambda found: found[0] if found[0] in keep else json.dumps(found[0])[1:-1], text)
+    return shown
+
+
 def say(text: str) -> None:
     """One line to the user."""
     _console().print(text)
@@ -42,12 +56,12 @@ def say(text: str) -> None:
 
 def warn(text: str) -> None:
     """One line that the user should not miss."""
-    _console().print(f"warning: {text}", style="yellow")
+    _console().print("warning: " + visible(text, keep="\n"), style="yellow")
 
 
 def fail(text: str) -> None:
     """Why a stage ends without its work done."""
-    _console().print(f"error: {text}", style="red")
+    _console().print("error: " + visible(text, keep="\n"), style="red")
 
 
 def answer(text: str) -> None:

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from transformers import BertConfig
 
 from pipeline.console import duration
+from pipeline.recipe_text import RECIPE, as_toml
 from pretrain.card_parts import MEASURES, MOMENTS, fenced
 from pretrain.curves import PNG
 from pretrain.hardware import versions
-from pretrain.lineage import Lineage
-from pretrain.recipe_text import RECIPE, as_toml, recipe_of
+from pretrain.lineage import Lineage, recipe_of
 from tokenizer.markdown import cell, table
 
 _HOUR = 3600

@@ -27,16 +27,16 @@ from pipeline.artifact import Figures, Kind, Manifest, build, open_artifact, rea
 from pipeline.console import say, warn
 from pipeline.errors import InputError
 from pipeline.files import hash_file
+from pipeline.recipe_text import RECIPE, as_toml
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
 from pretrain.card import Card, Which
 from pretrain.checkpoint import MODEL
 from pretrain.curves import PNG
 from pretrain.licence import LICENSE, NOT_STATED, Licence, read_licence
-from pretrain.lineage import ATTRIBUTION, Lineage, trace
+from pretrain.lineage import ATTRIBUTION, Lineage, recipe_of, trace
 from pretrain.onnx_export import INT8, ONNX, need_onnx, write_int8, write_onnx
 from pretrain.onnx_scores import OnnxResult, score_formats
 from pretrain.push import check_name, push, reasons_against
-from pretrain.recipe_text import RECIPE, as_toml, recipe_of
 from pretrain.rundir import PRETRAIN
 from pretrain.verify import check_folder
 from tokenizer.wordpiece import FILES, load_tokenizer, save_tokenizer, vocabulary_of

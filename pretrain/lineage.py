@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,8 @@ from tokenizer.wordpiece import TOKENIZER
 #: What goes along with a corpus, and with a model made from it.
 ATTRIBUTION = "ATTRIBUTION.md"
 _ROAD = ("corpus", "tokenizer", "examples", "pretrain", "export")
-#: Figures that say how a mark was made, not what it is.
-_COST = ("seconds", "peak_memory_mb", "seed")
+#: Figures that say how a mark was made or how sure it is, not what it is.
+_ASIDE = re.compile(r"(?:^|_)(?:seconds|peak_memory_mb|seed|low|high|of|right)$")
 _MOST_FIGURES = 24
 
 
@@ -120,6 +121,20 @@ def trace(run: Path, source: Manifest, weights: frozenset[str] = frozenset()) ->
     return Lineage(name, source, examples, tokenizer, corpus, _attribution(corpus), _start(run), marks)
 
 
+def recipe_of(lineage: Lineage) -> dict[str, dict[str, Any]]:
+    """Section -> keys, of all stages that are known."""
+    tables = {part.stage: dict(part.settings) for part in (lineage.corpus, lineage.tokenizer, lineage.examples)}
+    if lineage.corpus.manifest and tables["corpus"]:
+        names = lineage.corpus.manifest.settings.get("names", [])
+        stated = [{key: value for key, value in known.items() if value} for known in names]
+        tables["corpus"]["sources"] = [known for known in stated if set(known) - {"name"}]
+    for section in ("model", "train"):
+        tables[section] = dict(lineage.run.settings.get(section, {}))
+    if lineage.start:
+        tables["train"]["init_from"] = lineage.start.folder
+    return {name: table for name, table in tables.items() if table}
+
+
 def _start(run: Path) -> Start | None:
     path = run / START
     if not path.is_file():
@@ -178,14 +193,21 @@ def _marks(root: Path, weights: frozenset[str]) -> Iterator[Mark]:
 
 
 def _about(figures: Mapping[str, Any], names: list[str]) -> Mapping[str, Any]:
-    """Of figures by model those of the model itself, where they are told so; else all."""
-    own = next((figures[name] for name in names if isinstance(figures.get(name), Mapping)), None)
-    return figures if own is None else own
+    """Of figures by model (`{model: {...}}`, maybe within `models`, or `model.what`) those of the model itself; else
+    all."""
+    for name in names:
+        for table in (figures.get("models"), figures):
+            if isinstance(table, Mapping) and isinstance(table.get(name), Mapping):
+                return dict(table[name])
+        own = {key.removeprefix(f"{name}."): value for key, value in figures.items() if key.startswith(f"{name}.")}
+        if own:
+            return own
+    return figures
 
 
 def _numbers(figures: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
     for name, value in figures.items():
         if isinstance(value, Mapping):
             yield from _numbers(value, f"{prefix}{name}, ")
-        elif name not in _COST and type(value) in (int, float) and math.isfinite(value):
+        elif not _ASIDE.search(name) and type(value) in (int, float) and math.isfinite(value):
             yield f"{prefix}{name}", value

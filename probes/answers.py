@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import zip_longest
 
-from pipeline.console import table
+from pipeline.console import table, visible
 from probes.fillmask import Answer, Guess
-from probes.texts import visible
 
 #: Characters of a bar that stands for probability 1, for one model and where several stand side by side.
 _BAR, _BAR_BESIDE = 20, 10

@@ -14,22 +14,20 @@ looked at before the first is answered.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import transformers
 
-from pipeline.artifact import MANIFEST
-from pipeline.console import answer, warn
+from pipeline.console import answer, visible, warn
 from pipeline.errors import InputError
-from pipeline.files import changed_files, write_atomic
+from pipeline.files import write_atomic
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
-from pretrain.folder import model_files
 from probes.answers import as_json, as_markdown, show
 from probes.fillmask import Answer, encode, fill
 from probes.model import MaskedModel
-from probes.texts import read_texts, visible
+from probes.opening import in_words_of, names_of, open_model
+from probes.texts import read_texts
 
 TEXT = "이순신은 [MASK] 중기의 무신이다."
 
@@ -42,10 +40,10 @@ def main(argv: list[str] | None) -> None:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     folders = [arguments.model or artifact_folder(arguments, "export", read_recipe(arguments)), *arguments.compare]
-    names = _names(folders)
+    names = names_of(folders)
     texts = list(_texts(arguments))
-    models = [_open(folder) for folder in folders]
-    asked = [[_in_words_of(model, models[0], text) for model in models] for _, text in texts]
+    models = [open_model(folder) for folder in folders]
+    asked = [[in_words_of(model, models[0], text) for model in models] for _, text in texts]
     for (place, _), of_text in zip(texts, asked, strict=True):
         for model, text in zip(models, of_text, strict=True):
             _check(model, place, text)
@@ -91,38 +89,6 @@ def _texts(arguments: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield (f"text {number}" if len(typed) > 1 or arguments.file else ""), text
     for path in arguments.file:
         yield from read_texts(path)
-
-
-def _names(folders: Sequence[Path]) -> list[str]:
-    """Folders' names, their paths where two are alike."""
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) < len(names):
-        names = [str(folder) for folder in folders]
-    if len({folder.resolve() for folder in folders}) < len(folders):
-        raise InputError(f"--compare: a folder is named twice: {', '.join(names)}")
-    return names
-
-
-def _open(folder: Path) -> MaskedModel:
-    """The model of a folder; raises InputError for one of ours whose weights are not those that were exported."""
-    files = {path.name for path in model_files(folder)}
-    for name in changed_files(folder, {name: digest for name, digest in _exported(folder).items() if name in files}):
-        raise InputError(f"{folder / name} was changed after it was exported; export it again (make export)")
-    return MaskedModel(folder)
-
-
-def _exported(folder: Path) -> dict[str, str]:
-    """sha256 of files by what their export noted; nothing for folders of others."""
-    try:
-        noted = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
-        return {name: str(record["sha256"]) for name, record in noted.items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {}
-
-
-def _in_words_of(model: MaskedModel, first: MaskedModel, text: str) -> str:
-    """A text with the first model's mask token, as another model is asked."""
-    return text if model is first else text.replace(first.mask_token, model.mask_token)
 
 
 def _check(model: MaskedModel, place: str, text: str) -> None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from pipeline.console import visible
 from pipeline.errors import InputError
 from probes.model import MaskedModel, Query
 from probes.spans import MOST_PIECES, best_words
-from probes.texts import Gapped, cut_at_gaps, split_at_gaps, unknown_characters, visible
+from probes.texts import Gapped, cut_at_gaps, split_at_gaps, unknown_characters
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import regex
-
+from pipeline.console import visible
 from pipeline.errors import InputError
 from probes.model import MaskedModel
 
@@ -31,7 +30,6 @@ _LINE_BYTES = 1 << 20
 _MISTYPED = re.compile(
     r"[\[［<＜【〔{｛]\s?(?:mask|ｍａｓｋ|gap|ｇａｐ|마스크|빈\s?칸)\s?[*＊]?\s?[\]］>＞】〕}｝]", re.IGNORECASE
 )
-_HIDDEN = regex.compile(r"[\p{C}\p{Zl}\p{Zp}]")
 
 
 @dataclass(frozen=True)
@@ -151,13 +149,3 @@ def _of_json(place: str, line: str) -> str:
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise InputError(f'{place}: wanted {{"text": "..."}}')
     return str(record["text"])
-
-
-def visible(text: str, keep: str = "") -> str:
-    r"""Control and other invisible characters as JSON writes them, but for those in `keep`: nothing steers a terminal.
-
-    >>> visible("\x1b[31m\u202e")
-    '\\u001b[31m\\u202e'
-    """
-    shown: str = _HIDDEN.sub(lambda found: found[0] if found[0] in keep else json.dumps(found[0])[1:-1], text)
-    return shown

@@ -16,9 +16,9 @@ from pages import charts
 from pages.document import Chart, Code, Line, Link, Pieces, Share, Table, table
 from pages.figures import figure_blocks, shares
 from pages.gather import read_curves
-from pages.reproduce import as_toml
 from pages.stage_report import chapter, read_chapters
 from pages.training import PANELS, chart
+from pipeline.recipe_text import as_toml
 
 finite = some.floats(-1e9, 1e9, allow_subnormal=False)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import console
-from pipeline.console import answer, duration, progress, say, table
+from pipeline.console import answer, duration, progress, say, table, visible
 
 
 def test_plain_progress_has_no_control_codes(
@@ -46,3 +46,16 @@ def test_markup_in_a_users_text_is_text(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (75, "1:15"), (4000, "1:06:40"), (-1, "0:00")])
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_nothing_invisible_is_shown_as_it_is() -> None:
+    for character in "\x00\x07\x1b\r\n\t\x7f\x9b\u200b\u202e\u2028\U000e0041\ud800":
+        assert visible(character).startswith("\\") and visible(character).isascii(), repr(character)
+    assert visible("나 漢 ㅋㅋ 😀 é", "") == "나 漢 ㅋㅋ 😀 é"
+    assert visible("a\nb\x1b", keep="\n") == "a\nb\\u001b"
+
+
+def test_what_is_told_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    console.warn("a\x1b[2J folder")
+    console.fail("line\n\u202etwo")
+    assert capsys.readouterr().err == "warning: a\\u001b[2J folder\nerror: line\n\\u202etwo\n"

@@ -15,7 +15,15 @@ from pipeline.artifact import read_manifest
 from pretrain.train import main as pretrain
 
 STAGES = ("corpora.build", "tokenizer.train", "pretrain.examples", "pretrain.train", "pretrain.export")
-OTHERS = ("probes.ask", "probes.josa", "probes.cloze", "probes.next_sentence", "finetune.train", "pages.report")
+OTHERS = (
+    "probes.ask",
+    "probes.josa",
+    "probes.cloze",
+    "probes.next_sentence",
+    "finetune.train",
+    "pages.report",
+    "pages.demo",
+)
 
 
 def small_files_only(limit: int):

@@ -17,11 +17,11 @@ from transformers import BertConfig
 from corpora.settings import SourceSettings
 from pipeline.artifact import Manifest, read_manifest
 from pipeline.recipe import load_recipe
+from pipeline.recipe_text import as_toml
 from pretrain.card import Card
 from pretrain.export import export_run
 from pretrain.licence import NOT_STATED, Licence, read_licence
-from pretrain.lineage import Lineage, Part, trace
-from pretrain.recipe_text import as_toml, recipe_of
+from pretrain.lineage import Lineage, Part, recipe_of, trace
 from tests.conftest import REPOSITORY
 
 #: What a recipe may say of a source, or a folder be called.
@@ -205,6 +205,10 @@ def test_an_attribution_that_was_changed_does_not_go_along(road: Path, tmp_path:
     assert lineage.attribution == "" and "as it was written, so none goes along" in card_of(lineage).text
 
 
+#: A share as probes write it: the card names it without its interval.
+SHARE = {"share": 0.5, "low": 0.4, "high": 0.6, "right": 5, "of": 10}
+
+
 def test_marks_of_these_weights_and_no_others(road: Path, tmp_path: Path) -> None:
     for name in ("corpus", "tokenizer", "examples", "pretrain"):
         (tmp_path / name).mkdir()
@@ -213,6 +217,18 @@ def test_marks_of_these_weights_and_no_others(road: Path, tmp_path: Path) -> Non
     asked = {"t": {"accuracy": 0.75, "items": 12, "by particle": {"을": 0.5}}, "random weights": {"accuracy": 0.5}}
     for stage, name, inputs, figures in (
         ("josa", "t", {"t/model.safetensors": weights, "corpus": "c" * 64}, {**asked, "seconds": 3.0}),
+        (
+            "josa",
+            "kinds",
+            {"t/model.safetensors": weights},
+            {"pairs": 9, "models": {"t": {"은/는": SHARE}, "u": {"은/는": SHARE}}},
+        ),
+        (
+            "cloze",
+            "t",
+            {"t/model.safetensors": weights},
+            {"t.sum.p_at_1": 0.2, "t.sum.p_at_1_low": 0.1, "u.sum.p_at_1": 0.3},
+        ),
         ("josa", "other", {"t/model.safetensors": "b" * 64}, {"accuracy": 0.1}),
         ("finetune", "news", {"model model.safetensors": weights}, {"test": {"macro_f1": 0.9}, "best_epoch": 2}),
     ):
@@ -222,6 +238,8 @@ def test_marks_of_these_weights_and_no_others(road: Path, tmp_path: Path) -> Non
         (folder / "manifest.json").write_text(json.dumps(dataclasses.asdict(made)))
     lineage = trace(run, read_manifest(run), frozenset({weights}))
     assert {(mark.stage, mark.name): dict(mark.figures) for mark in lineage.marks} == {
+        ("josa", "kinds"): {"은/는, share": 0.5},
+        ("cloze", "t"): {"sum.p_at_1": 0.2},
         ("josa", "t"): {"accuracy": 0.75, "items": 12, "by particle, 을": 0.5},
         ("finetune", "news"): {"test, macro_f1": 0.9, "best_epoch": 2},
     }

@@ -21,7 +21,7 @@ from transformers import (
 from corpora.document import read_documents, shards
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
-from probes import next_sentence, pairs
+from probes import next_sentence, sentence_pairs
 from probes.next_sentence import by_length
 from probes.sentence_pairs import Pair, PairModel, draw_pairs, objective_of
 
@@ -46,7 +46,7 @@ def decided(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_stock_class_says_the_same(decided: Path, monkeypatch: pytest.MonkeyPatch, documents) -> None:
-    monkeypatch.setattr(pairs, "_BATCH_TOKENS", 64)
+    monkeypatch.setattr(sentence_pairs, "_BATCH_TOKENS", 64)
     tokenizer = AutoTokenizer.from_pretrained(decided)
     stock = BertForNextSentencePrediction.from_pretrained(decided).eval()
     lines = [line for document in documents for line in document]
@@ -87,7 +87,7 @@ def test_pairs_of_documents(documents) -> None:
         differences.append(abs(len(pair.other) - len(pair.follows)))
     assert np.mean(differences) < 2, "characters"
     assert len({pair.other for pair in found}) > 200
-    assert pairs.draw_pairs([["가", "나"], ["다", "라"]], 9, 1, 0)[0].other == "라"
+    assert sentence_pairs.draw_pairs([["가", "나"], ["다", "라"]], 9, 1, 0)[0].other == "라"
     for few in ([["가", "나", "다"]], [["가"], ["나"], ["다", "라"]]):
         with pytest.raises(InputError, match="two documents of two sentences"):
             draw_pairs(few, 9, 1, 0)

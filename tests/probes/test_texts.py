@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import InputError
 from probes.fillmask import fill
 from probes.model import MaskedModel
-from probes.texts import read_texts, split_at_gaps, visible
+from probes.texts import read_texts, split_at_gaps
 from tests.probes.tiny import wordpiece_folder
 
 
@@ -114,10 +114,3 @@ def test_places_that_are_no_files(tmp_path: Path) -> None:
         list(read_texts(tmp_path / "none"))
     with pytest.raises(InputError, match="cannot read"):
         list(read_texts(tmp_path))
-
-
-def test_nothing_invisible_is_shown_as_it_is() -> None:
-    for character in "\x00\x07\x1b\r\n\t\x7f\x9b\u200b\u202e\u2028\U000e0041\ud800":
-        assert visible(character).startswith("\\") and visible(character).isascii(), repr(character)
-    assert visible("나 漢 ㅋㅋ 😀 é", "") == "나 漢 ㅋㅋ 😀 é"
-    assert visible("a\nb\x1b", keep="\n") == "a\nb\\u001b"
