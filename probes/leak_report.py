@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.artifact import Figures
+from pipeline.console import visible
 from probes.canaries import Canary
 from probes.exam import Share
 from probes.exposure import Exposure, chance_bits, mean_interval
 from probes.leak_names import Tied
 from probes.leak_patterns import Answered, Filling
-from probes.texts import visible
 from tokenizer.markdown import cell
 from tokenizer.markdown import table as markdown_table
 

@@ -20,6 +20,7 @@ OTHERS = (
     "probes.josa",
     "probes.cloze",
     "probes.next_sentence",
+    "probes.leaks",
     "finetune.train",
     "pages.report",
     "pages.demo",
