@@ -197,6 +197,8 @@ def test_a_gradient_that_is_no_number(sample_examples: Path, tmp_path: Path, mon
 def test_an_ordinary_run_is_left_alone(sample_examples: Path, tmp_path: Path) -> None:
     """Even where little may be lost."""
     main(arguments(sample_examples, tmp_path, changes=(*LONG, "train.max_loss_rise=0.3")))
+    folder = tmp_path / "pretrain" / "t"
+    assert (folder / "manifest.json").exists() and not (folder / "stopped.txt").exists()
 
 
 def records(losses: list[float], masked: float = 200.0, every: int = 10) -> list[dict[str, float]]:
