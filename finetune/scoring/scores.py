@@ -1,0 +1,37 @@
+"""What a set of answers scored: one shape for all kinds of tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """One class (or one kind of entity); shares in [0, 1], `rows` of it are in the truth."""
+
+    name: str
+    precision: float
+    recall: float
+    f1: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a set of rows.
+
+    measures: name -> value in the order in which they are shown: shares in [0, 1], correlations in [-1, 1]. The first
+        is the one to choose by.
+    confusion: how often each class (row) was answered as each (column), in the order of `classes`; () where there is
+        nothing of the kind.
+    """
+
+    measures: dict[str, float]
+    rows: int
+    classes: tuple[ClassScores, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def choice(self) -> float:
+        """The measure to choose by; higher is better."""
+        return next(iter(self.measures.values()))
