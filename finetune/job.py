@@ -5,48 +5,78 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from finetune.data.known import TASKS
+from finetune.data.read import Source, input_files
 from finetune.settings import FinetuneSettings
-from finetune.tasks import Files
-from pipeline.artifact import Key, read_manifest
+from pipeline.artifact import Key, Kind, read_manifest
 from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pipeline.recipe import as_table
 from pretrain.folder import model_files
 
-#: Raised when the output's meaning changes.
-FORMAT = 1
-STAGE = "finetune"
+#: What this stage makes.
+FINETUNE = Kind("finetune", 2, "make finetune")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where the rows lie: files, folders or `hf:` names. `dev` and `test` are carved from train where they are None."""
+
+    train: str
+    dev: str | None
+    test: str | None
+    source: Source
+
+    def named(self) -> dict[str, str]:
+        """Role -> what was named, of those that were."""
+        given = {"train": self.train, "dev": self.dev, "test": self.test}
+        return {role: path for role, path in given.items() if path is not None}
 
 
 @dataclass(frozen=True)
 class Job:
-    """`source` is the encoder's folder, `folder` the output's; `cpu` is not part of the key."""
+    """`model` is the encoder's folder, `folder` the output's; `cpu` is not part of the key.
 
-    source: Path
-    files: Files
+    peer: also score test after every epoch, as those do who choose on test; nothing is chosen by it.
+    """
+
+    model: Path
+    data: Data
     folder: Path
     settings: FinetuneSettings
     random_weights: bool = False
+    peer: bool = False
     cpu: bool = False
 
     @property
     def scratch(self) -> Path:
-        """Where all processes keep checkpoints; the main one deletes it, holding the output's lock."""
-        return self.folder.parent / f".{self.folder.name}.checkpoints"
+        """Where runs that are done wait for the others, and all processes keep checkpoints."""
+        return self.folder.parent / f".{self.folder.name}.runs"
 
     def key(self) -> Key:
         """What decides the output: settings, columns, and the bytes of data and model, not their places."""
-        inputs = {role: _hash(path) for role, path in self.files.named().items()}
-        for path in model_files(self.source, random_weights=self.random_weights):
+        inputs = {}
+        for role, named in self.data.named().items():
+            for path in input_files(named):
+                inputs[f"{role} {path.name}"] = hash_file(path)
+        for path in model_files(self.model, random_weights=self.random_weights):
             inputs[f"model {path.name}"] = hash_file(path)
+        source = self.data.source
         settings = {
             "finetune": as_table(self.settings),
-            "task": "classification",
-            "text": self.files.text,
-            "label": self.files.label,
+            "task": source.task,
+            "text": source.text,
+            "pair": source.pair,
+            "label": source.label,
             "random_weights": self.random_weights,
+            "peer": self.peer,
         }
-        return Key(STAGE, FORMAT, settings, inputs)
+        return FINETUNE.key(settings, inputs)
+
+    @property
+    def kind(self) -> str:
+        """The kind of its task."""
+        return TASKS[self.data.source.task].kind
 
     def check_place(self) -> None:
         """Raise InputError if the output would replace anything but an earlier fine-tuning."""
@@ -56,13 +86,7 @@ class Job:
         if not folder.is_dir() or not any(folder.iterdir()):
             return
         manifest = read_manifest(folder)
-        if manifest is None or manifest.stage != STAGE:
+        if manifest is None or manifest.stage != FINETUNE.stage:
             raise InputError(f"{folder} holds something else than a fine-tuned model; name another folder with --out")
-        if folder.resolve() == self.source.resolve():
+        if folder.resolve() == self.model.resolve():
             raise InputError(f"--out and --model are both {folder}; name another folder with --out")
-
-
-def _hash(path: Path) -> str:
-    if not path.is_file():
-        raise InputError(f"no such file: {path}")
-    return hash_file(path)

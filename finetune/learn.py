@@ -1,4 +1,4 @@
-"""From a job to a fitted classifier: read, encode, train on train, choose on dev, score test once.
+"""One run: an encoder with a new head, trained on train, chosen on dev, scored on test once.
 
 Runs on every process alike; only the main one speaks.
 """
@@ -6,62 +6,117 @@ Runs on every process alike; only the main one speaks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from finetune.encoding import encode, unknown_share
-from finetune.job import STAGE, Job
-from finetune.metrics import Scores, score
-from finetune.model import load_classifier, longest_input
-from finetune.tasks import read_classification
-from finetune.trainer import Fitted, fit, steps_of, training_arguments
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune.job import Job
+from finetune.kinds.entities import ceiling
+from finetune.kinds.every import KINDS
+from finetune.kinds.kind import Encoded, Example, Kind, Reading, Said
+from finetune.layers import freeze, reinitialise
+from finetune.model import load_model, longest_input
+from finetune.results import Result
+from finetune.sets import Sets
+from finetune.trainer import Fitted, Lesson, fit, steps_of, training_arguments
 from pipeline.artifact import Figures
 from pipeline.console import progress, say, warn
+from pipeline.errors import InputError
 from pretrain.folder import check_vocabulary, load_folder_tokenizer
 
 #: Share of unknown tokens from which it is said.
 NOTABLE_UNKNOWN = 0.05
+#: Of the longest input, what windows share if nobody says.
+STRIDE = 4
 
 
 @dataclass(frozen=True)
-class Learned:
-    """A fitted classifier, its longest input in tokens, its scores on test, and figures for the manifest."""
+class Bench:
+    """What all runs of a job have in common: rows as examples, their names, the tokenizer, how long inputs are."""
 
+    kind: Kind
+    names: tuple[str, ...]
+    tokenizer: PreTrainedTokenizerBase
+    reading: Reading
+    encoded: dict[str, Encoded]
+    choice: str
+
+    @property
+    def figures(self) -> Figures:
+        """For the manifest."""
+        return {
+            "kind": self.kind.name,
+            "rows": {role: len(encoded.rows) for role, encoded in self.encoded.items()},
+            "classes": len(self.names),
+            "max_length": self.reading.max_length,
+            "truncated": sum(encoded.longer for encoded in self.encoded.values()),
+            "windows": sum(len(encoded.examples) - len(encoded.rows) for encoded in self.encoded.values()),
+            "unknown": round(unknown_share(self.tokenizer, self.encoded["train"].examples), 4),
+        }
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is done: what it came to, the model, and its answers to test."""
+
+    result: Result
     fitted: Fitted
-    max_length: int
-    test: Scores
-    figures: Figures
+    said: list[Said]
 
 
-def learn(job: Job, processes: int, *, speaks: bool) -> Learned:
-    """Fine-tune as `job` says; `speaks` on the main process. Raises InputError for bad data or model."""
-    settings = job.settings
-    task = read_classification(job.files, settings)
-    tokenizer = load_folder_tokenizer(job.source)
-    model = load_classifier(job.source, task.names, settings.seed, random_weights=job.random_weights)
-    check_vocabulary(job.source, model, tokenizer)
-    max_length = longest_input(job.source, model, tokenizer, settings.max_length)
-    arguments = training_arguments(settings, len(task.train), processes, job.scratch, cpu=job.cpu)
-    sets = {"train": task.train, "dev": task.dev, "test": task.test}
-    encoded = {role: encode(tokenizer, rows.texts, task.ids(rows), max_length) for role, rows in sets.items()}
-    figures: Figures = {
-        "rows": {role: len(rows) for role, rows in sets.items()},
-        "classes": len(task.names),
-        "max_length": max_length,
-        "truncated": sum(longer for _, longer in encoded.values()),
-        "unknown": round(unknown_share(tokenizer, encoded["train"][0]), 4),
-        "parameters": model.num_parameters(),
-        "steps": steps_of(settings, len(task.train)),
-        "processes": processes,
+def set_up(job: Job, sets: Sets) -> Bench:
+    """Rows into examples; raises InputError for a model or data that do not fit the task or each other."""
+    kind = KINDS[job.kind]
+    tokenizer = load_folder_tokenizer(job.model)
+    model = load_model(job.model, kind, sets.names, job.settings.seed, random_weights=job.random_weights)
+    check_vocabulary(job.model, model, tokenizer)
+    longest = longest_input(job.model, model, tokenizer, job.settings.max_length)
+    reading = Reading(longest, job.settings.stride or longest // STRIDE)
+    encoded = {
+        role: kind.encode(tokenizer, rows, sets.names, reading)
+        for role, rows in (("train", sets.train), ("dev", sets.dev), ("test", sets.test))
     }
-    if speaks:
-        _announce(figures, task.notes)
-    with progress(STAGE, figures["steps"], quiet=not speaks) as advance:
-        fitted = fit(model, tokenizer, encoded["train"][0], encoded["dev"][0], task.names, arguments, advance)
-    test = score(task.ids(task.test), fitted.answers(encoded["test"][0]), task.names)
-    return Learned(fitted, max_length, test, {**figures, "best_epoch": fitted.best.number})
+    return Bench(kind, sets.names, tokenizer, reading, encoded, job.settings.choice or sets.choice or kind.choice)
 
 
-def _announce(figures: Figures, notes: Sequence[str]) -> None:
+def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, speaks: bool) -> Run:
+    """Train with one seed; raises InputError if memory does not suffice."""
+    settings = replace(job.settings, seed=seed)
+    model = _model(job, sets, bench, seed)
+    train, dev, test = (bench.encoded[role] for role in ("train", "dev", "test"))
+    weights = bench.kind.weights(sets.train, bench.names) if settings.class_weights == "balanced" else None
+    looks = {"train": first_rows(train, len(dev.rows)), "dev": dev, **({"peer": test} if job.peer else {})}
+    lesson = Lesson(bench.kind, bench.names, bench.choice, train, looks, weights)
+    arguments = training_arguments(settings, len(train.examples), processes, job.scratch / "checkpoints", cpu=job.cpu)
+    try:
+        with progress(f"finetune {seed}", steps_of(settings, len(train.examples)), quiet=not speaks) as advance:
+            fitted = fit(model, lesson, settings, arguments, bench.kind.collator(bench.tokenizer), advance)
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"out of memory with finetune.batch_size {settings.batch_size} and inputs of up to "
+            f"{bench.reading.max_length} tokens: set finetune.batch_size or finetune.max_length lower"
+        ) from None
+    scores, said = lesson.score(fitted.outputs(test), test)
+    # Only of entities can a vocabulary leave something out of reach.
+    best = bench.kind.score(test.rows, ceiling(test), bench.names).measures if bench.kind.name == "ner" else {}
+    return Run(Result(seed, fitted.epochs, fitted.best, scores, best.get(bench.choice)), fitted, said)
+
+
+def first_rows(encoded: Encoded, rows: int) -> Encoded:
+    """The examples of the first so many rows."""
+    examples = sum(owner < rows for owner in encoded.owners)
+    return Encoded(
+        encoded.rows.pick(range(min(rows, len(encoded.rows)))),
+        encoded.examples[:examples],
+        encoded.owners[:examples],
+        encoded.offsets[:examples],
+    )
+
+
+def announce(bench: Bench, model: PreTrainedModel, notes: Sequence[str]) -> None:
+    """Say what is learned from what."""
+    figures = bench.figures
     for note in notes:
         warn(note)
     if figures["unknown"] > NOTABLE_UNKNOWN:
@@ -70,9 +125,27 @@ def _announce(figures: Figures, notes: Sequence[str]) -> None:
             "know Korean? (a folder with vocab.txt alone is read with accents stripped, which takes Hangul apart)"
         )
     counts = ", ".join(f"{rows:,} {role}" for role, rows in figures["rows"].items())
-    millions = figures["parameters"] / 1e6
-    say(f"{STAGE}: {counts} texts, {figures['classes']} classes, {millions:.1f} million parameters")
+    classes = f", {figures['classes']} classes" if bench.names else ""
+    say(f"finetune: {counts} texts{classes}, {model.num_parameters() / 1e6:.1f} million parameters")
+    longest = figures["max_length"]
     if figures["truncated"]:
-        say(
-            f"{STAGE}: {figures['truncated']:,} texts are longer than {figures['max_length']} tokens and lose their end"
-        )
+        say(f"finetune: {figures['truncated']:,} texts are longer than {longest} tokens and lose their end")
+    if figures["windows"]:
+        say(f"finetune: texts longer than {longest} tokens are read in {figures['windows']:,} windows more")
+
+
+def unknown_share(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> float:
+    """Share of the examples' tokens, special ones aside, that the vocabulary cannot spell."""
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    words = [number for example in examples for number in example["input_ids"] if number not in special]
+    return words.count(tokenizer.unk_token_id) / max(len(words), 1)
+
+
+def _model(job: Job, sets: Sets, bench: Bench, seed: int) -> PreTrainedModel:
+    model = load_model(job.model, bench.kind, bench.names, seed, random_weights=job.random_weights)
+    bench.kind.prepare(model, sets.train)
+    if job.settings.reinit_layers:
+        reinitialise(model, job.settings.reinit_layers, seed)
+    if job.settings.train_layers >= 0:
+        freeze(model, job.settings.train_layers)
+    return model

@@ -1,4 +1,4 @@
-"""An encoder's folder as a classifier: loaded and checked, or with random weights, and written again.
+"""An encoder's folder with the head of a task: loaded and checked, or with random weights, and written again.
 
 What transformers would let pass in silence stops here: weights that leave the encoder random.
 """
@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from finetune.kinds.kind import Kind
 from pipeline.errors import InputError
 from pretrain.folder import CONFIG, TOKENIZER_CONFIG, first_line, position_limit, tokenizer_files
 
@@ -21,29 +22,24 @@ from pretrain.folder import CONFIG, TOKENIZER_CONFIG, first_line, position_limit
 NO_LIMIT = 1_000_000
 
 
-def load_classifier(folder: Path, names: Sequence[str], seed: int, *, random_weights: bool = False) -> PreTrainedModel:
-    """The folder's encoder in float32 with a head over the classes `names`; new weights come from `seed`.
+def load_model(
+    folder: Path, kind: Kind, names: Sequence[str], seed: int, *, random_weights: bool = False
+) -> PreTrainedModel:
+    """The folder's encoder in float32 with a new head for `names` of this kind; new weights come from `seed`.
 
     Raises InputError if the folder is not an encoder that transformers knows, or if its weights are not all
     there.
     """
-    labels = dict(enumerate(names))
     try:
-        config = AutoConfig.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            id2label=labels,
-            label2id={name: number for number, name in labels.items()},
-            problem_type="single_label_classification",
-        )
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, **kind.head(names))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if random_weights:
-                untrained: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+                untrained: PreTrainedModel = kind.loader.from_config(config)
                 untrained.float()
                 return untrained
             loaded: tuple[PreTrainedModel, dict[str, Any]]
-            loaded = AutoModelForSequenceClassification.from_pretrained(
+            loaded = kind.loader.from_pretrained(
                 str(folder),
                 config=config,
                 local_files_only=True,

@@ -1,25 +1,25 @@
-"""Stage `finetune`: an encoder and labelled texts to a classifier with its scores.
+"""Stage `finetune`: an encoder and labelled rows to a task's model with its scores.
 
     python -m finetune.train --model DIR                                             (make finetune MODEL=DIR)
-    python -m finetune.train --model DIR --train FILE [--dev FILE] --test FILE --text COLUMN --label COLUMN
+    python -m finetune.train --model DIR --task nsmc --train FILE [--dev FILE] [--test FILE]
+    python -m finetune.train --model DIR --train FILE --text COLUMN [--pair COLUMN] --label COLUMN
     accelerate launch --num_processes 4 -m finetune.train ...
 
-`--model` is our export or any Hugging Face encoder folder. Writes `artifacts/finetune/<name>/`: a folder for
-`AutoModelForSequenceClassification` and `pipeline("text-classification", model=DIR)`, `metrics.json` (dev and
-test, each class), `history.json` (each epoch), `manifest.json`. The best epoch is chosen on dev, test is
-scored once. With `--random-weights` the same encoder starts untrained: the difference is what pretraining was
-worth.
+`--model` is our export or any Hugging Face encoder folder; `--task` a kind of task or a known data set. Writes
+`artifacts/finetune/<name>/`: a folder for transformers' own `pipeline`, `task.json` (what it was taught),
+`metrics.json` (dev and test of each run, their mean and interval), `predictions.jsonl` (answers to test), `report.md`
+with its plots, `manifest.json`. The best epoch, and of several runs the best, is chosen on dev; each run scores test
+once. With `--random-weights` the same encoder starts untrained: the difference is what pretraining was worth.
 
 Every process trains; the main one alone holds the output's lock, writes and publishes. The processes share
-the output's disk.
+the output's disk. A run of several that is done is not done again when the stage was interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-from dataclasses import asdict
+from functools import partial
 from importlib.resources import files as packaged
 from pathlib import Path
 
@@ -27,33 +27,37 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast
 
-from finetune.job import STAGE, Job
-from finetune.learn import Learned, learn
-from finetune.metrics import Scores
-from finetune.model import write_model
+from finetune.data.known import TASKS
+from finetune.data.read import Source
+from finetune.job import FINETUNE, Data, Job
+from finetune.learn import Bench, announce, learn, set_up
+from finetune.model import load_model, write_model
+from finetune.publish import publish, show
+from finetune.results import PREDICTIONS, RESULT, read_result, write_predictions, write_result
+from finetune.sets import Sets, read_sets
 from finetune.settings import FinetuneSettings
-from finetune.tasks import Files
-from pipeline.artifact import Figures, Manifest, build
-from pipeline.console import say, table
+from finetune.taskfile import TaskFile, write_task
+from pipeline.artifact import MANIFEST, Figures, Kind, Manifest, build
+from pipeline.console import say
 from pipeline.errors import InputError
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
 from pretrain.quiet import quiet
 
-#: Classes shown in the terminal; `metrics.json` has all.
-SHOWN_CLASSES = 20
-MEASURES = ("accuracy", "precision", "recall", "f1")
+#: A run of one seed, waiting for the others.
+RUN = Kind("finetune run", 1, "make finetune")
 
 
 def main(argv: list[str] | None) -> None:
-    """Parse the command line, train or find nothing to do, say what came out."""
+    """Parse the command line, run the stage, report."""
     arguments = _parser().parse_args(argv)
     recipe = read_recipe(arguments)
     job = Job(
-        source=arguments.model or artifact_folder(arguments, "export", recipe),
-        files=_files(arguments),
-        folder=arguments.out.resolve() if arguments.out else artifact_folder(arguments, STAGE, recipe),
+        model=arguments.model or artifact_folder(arguments, "export", recipe),
+        data=_data(arguments),
+        folder=arguments.out.resolve() if arguments.out else artifact_folder(arguments, FINETUNE.stage, recipe),
         settings=recipe.section("finetune", FinetuneSettings),
         random_weights=arguments.random_weights,
+        peer=arguments.peer_protocol,
         cpu=arguments.cpu,
     )
     manifest, built = finetune(job)
@@ -62,7 +66,7 @@ def main(argv: list[str] | None) -> None:
     if manifest is None:
         return
     if built:
-        _report(job, manifest)
+        show(job, manifest)
     else:
         say(f"finetune: {job.folder} is up to date")
 
@@ -76,25 +80,70 @@ def finetune(job: Job) -> tuple[Manifest | None, bool]:
     job.check_place()
     key = job.key()
     state = PartialState(cpu=job.cpu or None)
-    processes = state.num_processes
     with quiet():
         if not state.is_main_process:
             if _agree(False, state):
-                learn(job, processes, speaks=False)
+                sets = read_sets(job)
+                bench = set_up(job, sets)
+                for seed in _seeds(job):
+                    if _agree(False, state):
+                        learn(job, sets, bench, seed, state.num_processes, speaks=False)
             return None, False
 
         def make(workspace: Path) -> Figures:
-            shutil.rmtree(job.scratch, ignore_errors=True)
             _agree(True, state)
-            try:
-                return _write(job, learn(job, processes, speaks=True), workspace)
-            finally:
-                shutil.rmtree(job.scratch, ignore_errors=True)
+            return _make(job, key.made_from, state, workspace)
 
-        manifest, built = build(job.folder, key, make)
+        manifest, built = build(job.folder, key, make, after=lambda: shutil.rmtree(job.scratch, ignore_errors=True))
         if not built:
             _agree(False, state)
         return manifest, built
+
+
+def _make(job: Job, made_from: str, state: PartialState, workspace: Path) -> Figures:
+    """All runs, and out of them the folder; on the main process."""
+    sets = read_sets(job)
+    bench = set_up(job, sets)
+    announce(bench, load_model(job.model, bench.kind, bench.names, 0, random_weights=job.random_weights), sets.notes)
+    folders = []
+    for seed in _seeds(job):
+        folders.append(job.scratch / str(seed))
+        key = RUN.key({"seed": seed}, {"job": made_from})
+        _, ran = build(folders[-1], key, partial(_run, job, sets, bench, seed, state))
+        if not ran:
+            _agree(False, state)
+            say(f"finetune: seed {seed} was done before")
+    results = [read_result(folder) for folder in folders]
+    best = max(range(len(results)), key=lambda place: (results[place].dev.choice, -place))
+    for file in sorted(folders[best].iterdir()):
+        if file.name not in (MANIFEST, RESULT):
+            shutil.copyfile(file, workspace / file.name)
+    return {**bench.figures, **publish(job, sets, bench, results, best, workspace)}
+
+
+def _run(job: Job, sets: Sets, bench: Bench, seed: int, state: PartialState, folder: Path) -> Figures:
+    """One run into `folder`."""
+    _agree(True, state)
+    try:
+        run = learn(job, sets, bench, seed, state.num_processes, speaks=True)
+        write_model(run.fitted.model, job.model, bench.reading.max_length, folder)
+    finally:
+        shutil.rmtree(job.scratch / "checkpoints", ignore_errors=True)
+    source = job.data.source
+    write_task(
+        TaskFile(
+            source.task, bench.kind.name, bench.names, tuple(job.settings.cleaning), bench.reading.max_length,
+            bench.reading.stride, sets.pair, bench.choice,
+        ),
+        folder,
+    )  # fmt: skip
+    write_predictions(folder / PREDICTIONS, sets.test, run.said, bench.names)
+    write_result(run.result, folder)
+    return {"seed": seed, "dev": run.result.dev.choice, "test": run.result.test.choice}
+
+
+def _seeds(job: Job) -> range:
+    return range(job.settings.seed, job.settings.seed + job.settings.seeds)
 
 
 def _agree(work: bool, state: PartialState) -> bool:
@@ -104,62 +153,35 @@ def _agree(work: bool, state: PartialState) -> bool:
     return bool(broadcast(torch.tensor([int(work)], device=state.device), from_process=0).item())
 
 
-def _write(job: Job, learned: Learned, folder: Path) -> Figures:
-    """Fill the workspace and return the manifest's figures."""
-    fitted = learned.fitted
-    write_model(fitted.model, job.source, learned.max_length, folder)
-    scores = {"best_epoch": fitted.best.number, "dev": asdict(fitted.best.dev), "test": asdict(learned.test)}
-    history = [{**asdict(epoch), "best": epoch is fitted.best} for epoch in fitted.epochs]
-    for name, content in (("metrics.json", scores), ("history.json", history)):
-        (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    return {**learned.figures, "dev": _summary(fitted.best.dev), "test": _summary(learned.test)}
-
-
-def _summary(scores: Scores) -> dict[str, float]:
-    return {name: getattr(scores, name) for name in MEASURES}
-
-
-def _report(job: Job, manifest: Manifest) -> None:
-    figures = manifest.figures
-    scores = json.loads((job.folder / "metrics.json").read_text("utf-8"))["test"]
-    classes = scores["classes"]
-    rows = [("all (macro mean)", *(f"{scores[name]:.3f}" for name in MEASURES), f"{scores['rows']:,}")]
-    for each in classes[:SHOWN_CLASSES]:
-        rows.append((each["name"], "-", *(f"{each[name]:.3f}" for name in MEASURES[1:]), f"{each['rows']:,}"))
-    columns = ("test", "accuracy", "precision", "recall", "F1", "texts")
-    table(f"finetune -> {job.folder}", columns, rows)
-    if len(classes) > SHOWN_CLASSES:
-        say(f"  {len(classes) - SHOWN_CLASSES} more classes in {job.folder / 'metrics.json'}")
-    start = "random weights" if job.random_weights else str(job.source)
-    say(
-        f"  dev: epoch {figures['best_epoch']} of {job.settings.epochs} was best, macro F1 "
-        f"{figures['dev']['f1']:.3f}; from {start}, {figures['seconds']:.1f} s"
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = stage_parser("finetune.train", "Fine-tune an encoder to classify single texts.")
+    parser = stage_parser("finetune.train", "Fine-tune an encoder for a task.")
     parser.add_argument("--model", type=Path, help="encoder folder (default: artifacts/export/<name>)")
-    parser.add_argument("--task", choices=["classification"], default="classification")
-    parser.add_argument("--train", type=Path, help=".tsv, .txt (tabs) or .csv, also compressed (default: sample)")
-    parser.add_argument("--dev", type=Path, help="to choose the best epoch by (default: a share of --train)")
-    parser.add_argument("--test", type=Path, help="scored once, at the end (default: sample)")
-    parser.add_argument("--text", default="text", metavar="COLUMN", help="column of the text (default: text)")
-    parser.add_argument("--label", default="label", metavar="COLUMN", help="column of the label (default: label)")
+    parser.add_argument(
+        "--task", choices=sorted(TASKS), default="classification", help="a kind of task or a known data set"
+    )
+    parser.add_argument("--train", help="a file, a folder of text files by label, or hf:NAME (default: sample)")
+    parser.add_argument("--dev", help="to choose the best epoch by (default: a share of --train)")
+    parser.add_argument("--test", help="scored once a run, at the end (default: a share of --train)")
+    parser.add_argument("--text", metavar="COLUMN", help="column of the text (default: the task's, or text)")
+    parser.add_argument("--pair", metavar="COLUMN", help="column of a second text (default: the task's, or none)")
+    parser.add_argument("--label", metavar="COLUMN", help="column of the label (default: the task's, or label)")
     parser.add_argument("--out", type=Path, help="output folder (default: artifacts/finetune/<name>)")
     parser.add_argument("--random-weights", action="store_true", help="start from an untrained encoder, to compare")
+    parser.add_argument(
+        "--peer-protocol", action="store_true", help="also print the best test score of all epochs, as others report"
+    )
     parser.add_argument("--cpu", action="store_true", help="use the CPU even if there is an accelerator")
     return parser
 
 
-def _files(arguments: argparse.Namespace) -> Files:
+def _data(arguments: argparse.Namespace) -> Data:
     train, dev, test = arguments.train, arguments.dev, arguments.test
-    if (train is None) != (test is None) or (dev and train is None):
-        raise InputError("give --train and --test together (and --dev with them), or none of them for the sample")
     if train is None:
+        if dev or test or arguments.task != "classification":
+            raise InputError("name --train, too; none of --train, --dev, --test and --task is the sample")
         sample = Path(str(packaged("finetune") / "sample"))
-        train, test = sample / "sentiment-train.tsv", sample / "sentiment-test.tsv"
-    return Files(train, dev, test, arguments.text, arguments.label)
+        train, test = str(sample / "sentiment-train.tsv"), str(sample / "sentiment-test.tsv")
+    return Data(train, dev, test, Source(arguments.task, arguments.text, arguments.pair, arguments.label))
 
 
 if __name__ == "__main__":

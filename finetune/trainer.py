@@ -1,6 +1,6 @@
 """What we ask of Hugging Face's `Trainer`: epochs with a look at dev after each, and the best one's weights.
 
-The best epoch is the one with the highest macro-F1 on dev, among equals the one with the least dev loss: on a small
+The best epoch is the one with the highest measure on dev, among equals the one with the least dev loss: on a small
 dev set many epochs are equal, and the first of them is often barely trained. Trainer runs on every process that
 accelerate starts, all with the same scratch folder for its checkpoints; that folder holds pickles of Trainer's own,
 and its owner deletes it. Dropout and the order of examples come from the seed (Trainer seeds torch's global
@@ -10,27 +10,29 @@ generator; there is no other way in).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import (
-    DataCollatorWithPadding,
+    EarlyStoppingCallback,
     EvalPrediction,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
     TrainingArguments,
 )
 from transformers.trainer_callback import PrinterCallback
 
-from finetune.encoding import Example
-from finetune.metrics import Scores, score
+from finetune.kinds.kind import Encoded, Kind, Outputs, Said
+from finetune.layers import optimiser, schedule
+from finetune.results import Epoch
+from finetune.scoring.scores import Scores
 from finetune.settings import FinetuneSettings
 from pipeline.console import Advance
 from pipeline.errors import InputError
@@ -40,30 +42,37 @@ CHOICE = "choice"
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """What is trained on and looked at. `looks` are sets to be scored after each epoch: train (a part), dev, peer."""
+
+    kind: Kind
+    names: tuple[str, ...]
+    choice: str
+    train: Encoded
+    looks: dict[str, Encoded]
+    weights: Tensor | None = None
+
+    def score(self, outputs: Outputs, encoded: Encoded) -> tuple[Scores, list[Said]]:
+        """Scores, led by the measure to choose by, and the answers they are of."""
+        said = self.kind.answers(outputs, encoded, self.names)
+        return self.kind.score(encoded.rows, said, self.names).led_by(self.choice), said
+
+
+@dataclass(frozen=True)
 class Look:
-    """Dev after an epoch: scores, and the mean loss in nats."""
+    """A set of rows after an epoch: scores, and the mean loss."""
 
     scores: Scores
     loss: float
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """One pass over train and the look at dev after it; losses are means in nats."""
-
-    number: int
-    train_loss: float
-    dev_loss: float
-    dev: Scores
-
-
-@dataclass(frozen=True)
 class Fitted:
-    """A trainer that holds the best epoch's weights, and the way there."""
+    """A trainer that holds the best epoch's weights, and the way there; `best` is the place of that epoch."""
 
     trainer: Trainer
     epochs: tuple[Epoch, ...]
-    best: Epoch
+    best: int
 
     @property
     def model(self) -> PreTrainedModel:
@@ -71,58 +80,59 @@ class Fitted:
         model: PreTrainedModel = self.trainer.accelerator.unwrap_model(self.trainer.model)
         return model
 
-    def answers(self, examples: list[Example]) -> list[int]:
-        """Class ids for examples, in their order; every process gets all of them."""
-        logits = _logits(self.trainer.predict(examples).predictions)  # type: ignore[arg-type]
-        return [int(answer) for answer in logits.argmax(-1)]
+    def outputs(self, encoded: Encoded) -> Outputs:
+        """What the model gives for examples, in their order; every process gets all of it."""
+        return _outputs(self.trainer.predict(encoded.examples).predictions)  # type: ignore[arg-type]
 
 
-def steps_of(settings: FinetuneSettings, rows: int) -> int:
-    """Optimiser steps of a training on `rows` rows; an epoch's last batch may be smaller."""
-    return settings.epochs * math.ceil(rows / settings.batch_size)
+def steps_of(settings: FinetuneSettings, examples: int) -> int:
+    """Optimiser steps of a training on so many examples; an epoch's last batch may be smaller."""
+    return settings.epochs * math.ceil(examples / settings.batch_size)
 
 
 def fit(
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    train: list[Example],
-    dev: list[Example],
-    names: Sequence[str],
+    lesson: Lesson,
+    settings: FinetuneSettings,
     arguments: TrainingArguments,
+    collator: Any,
     advance: Advance,
 ) -> Fitted:
     """Train `model` in place, on every process; raises InputError for sharding, which is not supported."""
-    looks: list[Look] = []
+    looks: dict[str, list[Look]] = {name: [] for name in lesson.looks}
+    # Trainer scores the sets one after the other, in this order.
+    order = list(lesson.looks)
 
     def look(prediction: EvalPrediction) -> dict[str, float]:
-        looks.append(_look(prediction, names))
+        name = order[sum(map(len, looks.values())) % len(order)]
+        encoded, outputs = lesson.looks[name], _outputs(prediction.predictions)
+        looks[name].append(Look(lesson.score(outputs, encoded)[0], lesson.kind.loss(outputs, encoded)))
+        best = name == "dev" and _best(looks["dev"]) == len(looks["dev"]) - 1
         # Trainer keeps the weights with the greatest CHOICE: it grows whenever the newest look is the best so far.
-        return {"macro_f1": looks[-1].scores.f1, CHOICE: len(looks) if _best(looks) is looks[-1] else 0}
+        return {"shown": looks[name][-1].scores.choice, CHOICE: len(looks[name]) if best else 0}
 
-    trainer = Trainer(
+    trainer = _Trainer(
         model=model,
         args=arguments,
-        data_collator=DataCollatorWithPadding(tokenizer),
-        train_dataset=train,
-        eval_dataset=dev,
+        data_collator=collator,
+        train_dataset=lesson.train.examples,  # type: ignore[arg-type]
+        eval_dataset={name: encoded.examples for name, encoded in lesson.looks.items()},  # type: ignore[arg-type]
         compute_metrics=look,
-        callbacks=[_Progress(advance)],
+        compute_loss_func=_weighted_loss(lesson.kind, lesson.weights),
+        callbacks=[_Progress(advance), *([EarlyStoppingCallback(settings.patience)] if settings.patience else [])],
     )
+    trainer.settings = settings
     trainer.remove_callback(PrinterCallback)
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         raise InputError("fine-tuning runs on one or several devices (DDP), not with FSDP or DeepSpeed: turn those off")
     trainer.train()
-    trainer.compute_metrics = None  # what follows is for `answers`, and must not count as a look at dev
+    trainer.compute_metrics = None  # what follows is for `outputs`, and must not count as a look
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    epochs = tuple(
-        Epoch(number, loss, seen.loss, seen.scores)
-        for number, (loss, seen) in enumerate(zip(losses, looks, strict=True), 1)
-    )
-    return Fitted(trainer, epochs, epochs[looks.index(_best(looks))])
+    return Fitted(trainer, _epochs(losses, looks), _best(looks["dev"]))
 
 
 def training_arguments(
-    settings: FinetuneSettings, rows: int, processes: int, scratch: Path, *, cpu: bool
+    settings: FinetuneSettings, examples: int, processes: int, scratch: Path, *, cpu: bool
 ) -> TrainingArguments:
     """Trainer's arguments; raises InputError if a batch cannot be divided among the processes."""
     if settings.batch_size % processes:
@@ -136,21 +146,16 @@ def training_arguments(
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=each,
         per_device_eval_batch_size=each,
-        optim="adamw_torch",
+        # The optimiser is made by finetune.layers; these two say the same, for whoever reads the arguments.
         learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=math.ceil(settings.warmup_ratio * steps_of(settings, rows)),
-        weight_decay=settings.weight_decay,
-        adam_beta1=0.9,
-        adam_beta2=0.999,
-        adam_epsilon=1e-6,
+        warmup_steps=math.ceil(settings.warmup_ratio * steps_of(settings, examples)),
         max_grad_norm=1.0,
         eval_strategy="epoch",
         save_strategy="epoch",
         logging_strategy="epoch",
         logging_nan_inf_filter=False,
         load_best_model_at_end=True,
-        metric_for_best_model=CHOICE,
+        metric_for_best_model=f"dev_{CHOICE}",
         greater_is_better=True,
         save_total_limit=1,
         save_only_model=True,
@@ -167,20 +172,63 @@ def training_arguments(
     return arguments
 
 
-def _look(prediction: EvalPrediction, names: Sequence[str]) -> Look:
-    """The loss is computed anew: Trainer's mean counts rows twice that fill up the processes' last batch."""
-    logits, truth = _logits(prediction.predictions), torch.as_tensor(prediction.label_ids)
-    scores = score(truth.tolist(), logits.argmax(-1).tolist(), names)
-    return Look(scores, cross_entropy(logits, truth).item())
+class _Trainer(Trainer):
+    """With our optimiser and schedule, which know of layers."""
+
+    settings: FinetuneSettings
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW over what is trained."""
+        own: Any = self.accelerator.unwrap_model(self.model)
+        self.optimizer = optimiser(own, self.settings, self.get_decay_parameter_names(own))
+        return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """Warm-up and a straight line to 0, over all epochs that are asked for."""
+        made: Any = optimizer or self.optimizer
+        self.lr_scheduler = schedule(made, self.settings, num_training_steps, int(self.args.warmup_steps))
+        return self.lr_scheduler
 
 
-def _best(looks: Sequence[Look]) -> Look:
-    return max(looks, key=lambda look: (look.scores.f1, -look.loss))
+def _weighted_loss(kind: Kind, weights: Tensor | None) -> Callable[..., Tensor] | None:
+    """The kind's loss with what each class counts; None leaves the loss to the model."""
+    if weights is None:
+        return None
+
+    def loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None) -> Tensor:
+        logits = outputs["logits"]
+        own = weights.to(logits.device)
+        if labels.dtype.is_floating_point:
+            total = binary_cross_entropy_with_logits(logits, labels, pos_weight=own, reduction="sum")
+        else:
+            total = cross_entropy(logits, labels, weight=own, reduction="sum")
+        # Trainer counts the labels of all processes and takes the mean itself, where it trains.
+        return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
+
+    return loss
 
 
-def _logits(predictions: Any) -> Tensor:
-    """(n, classes) float64; a model that gives more than logits gives logits first."""
-    return torch.as_tensor(predictions[0] if isinstance(predictions, tuple) else predictions).double()
+def _epochs(losses: Sequence[float], looks: dict[str, list[Look]]) -> tuple[Epoch, ...]:
+    found = [
+        Epoch(number, loss, dev.loss, train.scores, dev.scores)
+        for number, (loss, train, dev) in enumerate(zip(losses, looks["train"], looks["dev"], strict=True), 1)
+    ]
+    peers = looks.get("peer")
+    if peers:
+        found = [replace(epoch, peer=peer.scores) for epoch, peer in zip(found, peers, strict=True)]
+    return tuple(found)
+
+
+def _best(looks: Sequence[Look]) -> int:
+    return max(range(len(looks)), key=lambda place: (looks[place].scores.choice, -looks[place].loss, -place))
+
+
+def _outputs(predictions: Any) -> Outputs:
+    """A model that gives more than logits gives logits first."""
+    parts = predictions if isinstance(predictions, tuple) else (predictions,)
+    return tuple(np.asarray(part, dtype=np.float64) for part in parts if not isinstance(part, tuple))
 
 
 class _Progress(TrainerCallback):
@@ -191,7 +239,8 @@ class _Progress(TrainerCallback):
         self.note = ""
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        self.note = f"dev F1 {rest['metrics']['eval_macro_f1']:.3f}"
+        if "eval_dev_shown" in rest["metrics"]:
+            self.note = f"dev {rest['metrics']['eval_dev_shown']:.3f}"
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         self.advance(1, self.note)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from pipeline.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -35,3 +37,9 @@ class Scores:
     def choice(self) -> float:
         """The measure to choose by; higher is better."""
         return next(iter(self.measures.values()))
+
+    def led_by(self, name: str) -> Scores:
+        """The same with the measure `name` first; raises InputError if there is none of the name."""
+        if name not in self.measures:
+            raise InputError(f"no measure {name!r} for this task; there are: {', '.join(self.measures)}")
+        return replace(self, measures={name: self.measures[name], **self.measures})
