@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune.data.known import TASKS
-from finetune.data.read import Source, input_files
+from finetune.data.read import Source, fingerprint
 from finetune.settings import FinetuneSettings
 from pipeline.artifact import Key, Kind, read_manifest
 from pipeline.errors import InputError
@@ -35,7 +34,8 @@ class Data:
 
 @dataclass(frozen=True)
 class Job:
-    """`model` is the encoder's folder, `folder` the output's; `cpu` is not part of the key.
+    """`model` is the encoder's folder, `folder` the output's, `artifacts` where the uses of tests are recorded; `cpu` is not
+    part of the key.
 
     peer: also score test after every epoch, as those do who choose on test; nothing is chosen by it.
     """
@@ -44,6 +44,7 @@ class Job:
     data: Data
     folder: Path
     settings: FinetuneSettings
+    artifacts: Path
     random_weights: bool = False
     peer: bool = False
     cpu: bool = False
@@ -55,10 +56,7 @@ class Job:
 
     def key(self) -> Key:
         """What decides the output: settings, columns, and the bytes of data and model, not their places."""
-        inputs = {}
-        for role, named in self.data.named().items():
-            for path in input_files(named):
-                inputs[f"{role} {path.name}"] = hash_file(path)
+        inputs = {role: fingerprint(named) for role, named in self.data.named().items()}
         for path in model_files(self.model, random_weights=self.random_weights):
             inputs[f"model {path.name}"] = hash_file(path)
         source = self.data.source
@@ -72,11 +70,6 @@ class Job:
             "peer": self.peer,
         }
         return FINETUNE.key(settings, inputs)
-
-    @property
-    def kind(self) -> str:
-        """The kind of its task."""
-        return TASKS[self.data.source.task].kind
 
     def check_place(self) -> None:
         """Raise InputError if the output would replace anything but an earlier fine-tuning."""

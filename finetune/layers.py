@@ -108,4 +108,4 @@ def schedule(optimizer: AdamW, settings: FinetuneSettings, steps: int, warmup: i
     def of(depth: int) -> object:
         return lambda step: rate(step, depth)
 
-    return LambdaLR(optimizer, [of(group["depth"]) for group in optimizer.param_groups])  # type: ignore[arg-type,misc]
+    return LambdaLR(optimizer, [of(group["depth"]) for group in optimizer.param_groups])  # type: ignore[misc]

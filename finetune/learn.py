@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from finetune.data.rows import Rows
 from finetune.job import Job
 from finetune.kinds.entities import ceiling
-from finetune.kinds.every import KINDS
+from finetune.kinds.every import kind_of
 from finetune.kinds.kind import Encoded, Example, Kind, Reading, Said
 from finetune.layers import freeze, reinitialise
 from finetune.model import load_model, longest_input
-from finetune.results import Result
+from finetune.results import told
+from finetune.scoring.mistakes import Mistake, most_confident
+from finetune.scoring.outcome import Run
 from finetune.sets import Sets
 from finetune.trainer import Fitted, Lesson, fit, steps_of, training_arguments
 from pipeline.artifact import Figures
@@ -43,6 +46,21 @@ class Bench:
     choice: str
 
     @property
+    def ceiling(self) -> float | None:
+        """The best that this vocabulary allows on test; None of kinds that answer for the row as a whole."""
+        if self.kind.name != "ner":
+            return None
+        test = self.encoded["test"]
+        return self.kind.score(test.rows, ceiling(test), self.names).measures[self.choice]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the scores should know."""
+        if self.ceiling is None:
+            return []
+        return [f"perfect tags of this vocabulary's tokens would score {self.choice} {self.ceiling:.4f} on test"]
+
+    @property
     def figures(self) -> Figures:
         """For the manifest."""
         return {
@@ -52,22 +70,24 @@ class Bench:
             "max_length": self.reading.max_length,
             "truncated": sum(encoded.longer for encoded in self.encoded.values()),
             "windows": sum(len(encoded.examples) - len(encoded.rows) for encoded in self.encoded.values()),
+            **({"ceiling": round(self.ceiling, 4)} if self.ceiling is not None else {}),
             "unknown": round(unknown_share(self.tokenizer, self.encoded["train"].examples), 4),
         }
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run that is done: what it came to, the model, and its answers to test."""
+class Learned:
+    """A run that is done: what it came to, its model, its answers to test, and where it was wrong on dev."""
 
-    result: Result
+    run: Run
     fitted: Fitted
     said: list[Said]
+    mistakes: tuple[Mistake, ...]
 
 
 def set_up(job: Job, sets: Sets) -> Bench:
     """Rows into examples; raises InputError for a model or data that do not fit the task or each other."""
-    kind = KINDS[job.kind]
+    kind = kind_of(job.data.source.task)
     tokenizer = load_folder_tokenizer(job.model)
     model = load_model(job.model, kind, sets.names, job.settings.seed, random_weights=job.random_weights)
     check_vocabulary(job.model, model, tokenizer)
@@ -77,10 +97,10 @@ def set_up(job: Job, sets: Sets) -> Bench:
         role: kind.encode(tokenizer, rows, sets.names, reading)
         for role, rows in (("train", sets.train), ("dev", sets.dev), ("test", sets.test))
     }
-    return Bench(kind, sets.names, tokenizer, reading, encoded, job.settings.choice or sets.choice or kind.choice)
+    return Bench(kind, sets.names, tokenizer, reading, encoded, sets.choice)
 
 
-def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, speaks: bool) -> Run:
+def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, speaks: bool) -> Learned:
     """Train with one seed; raises InputError if memory does not suffice."""
     settings = replace(job.settings, seed=seed)
     model = _model(job, sets, bench, seed)
@@ -98,9 +118,8 @@ def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, spea
             f"{bench.reading.max_length} tokens: set finetune.batch_size or finetune.max_length lower"
         ) from None
     scores, said = lesson.score(fitted.outputs(test), test)
-    # Only of entities can a vocabulary leave something out of reach.
-    best = bench.kind.score(test.rows, ceiling(test), bench.names).measures if bench.kind.name == "ner" else {}
-    return Run(Result(seed, fitted.epochs, fitted.best, scores, best.get(bench.choice)), fitted, said)
+    run = Run(seed, fitted.epochs, fitted.best_epoch, fitted.dev, scores)
+    return Learned(run, fitted, said, _mistakes(dev.rows, lesson.score(fitted.outputs(dev), dev)[1]))
 
 
 def first_rows(encoded: Encoded, rows: int) -> Encoded:
@@ -139,6 +158,18 @@ def unknown_share(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example
     special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
     words = [number for example in examples for number in example["input_ids"] if number not in special]
     return words.count(tokenizer.unk_token_id) / max(len(words), 1)
+
+
+def _mistakes(rows: Rows, said: Sequence[Said]) -> tuple[Mistake, ...]:
+    """Of a regression any answer is more or less wrong: there is no list of those."""
+    if any(isinstance(one.answer, float) for one in said):
+        return ()
+    return most_confident(
+        [(row.place, row.text if row.pair is None else f"{row.pair} / {row.text}") for row in rows.rows],
+        [told(row.target, row.text) for row in rows.rows],
+        [told(one.answer, row.text) for one, row in zip(said, rows.rows, strict=True)],
+        [one.confidence for one in said],
+    )
 
 
 def _model(job: Job, sets: Sets, bench: Bench, seed: int) -> PreTrainedModel:

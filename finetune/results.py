@@ -1,80 +1,76 @@
-"""What a run came to: its epochs, the one that was chosen, what it scored. Written as JSON and read back."""
+"""What a run came to, and its answers, as files: JSON, and JSON lines."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from finetune.data.rows import Rows
+from finetune.data.rows import Answer, Rows, Span, Target
 from finetune.kinds.kind import Said
-from finetune.scoring.scores import Scores
+from finetune.scoring.mistakes import Mistake
+from finetune.scoring.outcome import Run
 
-#: The run's own file, in its folder.
+#: A run's own file, in its folder.
 RESULT = "result.json"
 #: Answers to test, a line each.
 PREDICTIONS = "predictions.jsonl"
+#: Wrong answers to dev that the model was most sure of.
+MISTAKES = "mistakes.json"
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over train and the looks after it; losses are means.
-
-    train: of as many rows of train as dev has. peer: of test, where the peers' protocol was asked for.
-    """
-
-    number: int
-    train_loss: float
-    dev_loss: float
-    train: Scores
-    dev: Scores
-    peer: Scores | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """One run: `best` is the place of the epoch that was kept; `ceiling` the best that the vocabulary allows (ner)."""
-
-    seed: int
-    epochs: tuple[Epoch, ...]
-    best: int
-    test: Scores
-    ceiling: float | None = None
-
-    @property
-    def dev(self) -> Scores:
-        """Dev after the epoch that was kept."""
-        return self.epochs[self.best].dev
-
-
-def write_result(result: Result, folder: Path) -> None:
+def write_result(run: Run, folder: Path) -> None:
     """Write `RESULT`."""
-    (folder / RESULT).write_text(json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (folder / RESULT).write_text(json.dumps(asdict(run), indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def read_result(folder: Path) -> Result:
+def read_result(folder: Path) -> Run:
     """Read what `write_result` wrote."""
-    return TypeAdapter(Result).validate_json((folder / RESULT).read_text("utf-8"))
+    return TypeAdapter(Run).validate_json((folder / RESULT).read_text("utf-8"))
 
 
-def write_predictions(path: Path, rows: Rows, said: Sequence[Said], names: Sequence[str]) -> None:
-    """One JSON line a row: its name, texts, truth if known, answer, confidence, and a probability of each class."""
-    with path.open("w", encoding="utf-8") as stream:
-        stream.writelines(f"{line}\n" for line in prediction_lines(rows, said, names))
+def read_runs(content: object) -> list[Run]:
+    """Runs out of plain JSON."""
+    return TypeAdapter(list[Run]).validate_python(content)
+
+
+def write_mistakes(mistakes: Sequence[Mistake], folder: Path) -> None:
+    """Write `MISTAKES`."""
+    found = [asdict(mistake) for mistake in mistakes]
+    (folder / MISTAKES).write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def read_mistakes(folder: Path) -> tuple[Mistake, ...]:
+    """Read what `write_mistakes` wrote."""
+    return TypeAdapter(tuple[Mistake, ...]).validate_json((folder / MISTAKES).read_text("utf-8"))
+
+
+def told(target: Target | None, text: str) -> str:
+    """A target or an answer in one line; of entities with the characters that they are."""
+    if target is None:
+        return ""
+    if isinstance(target, str):
+        return target
+    if isinstance(target, float):
+        return f"{target:.3f}"
+    parts = [
+        f"{text[part.start : part.end]} ({part.label})"
+        if isinstance(part, Span)
+        else part.text
+        if isinstance(part, Answer)
+        else part
+        for part in target
+    ]
+    return ", ".join(parts) or "-"
 
 
 def prediction_lines(rows: Rows, said: Sequence[Said], names: Sequence[str]) -> Iterable[str]:
-    """As `write_predictions` has them."""
+    """A JSON object a row: its name, texts, target if known, answer, confidence, and a probability of each class."""
     for row, answer in zip(rows.rows, said, strict=True):
-        line = asdict(row)
-        line.pop("place")
-        if row.pair is None:
-            line.pop("pair")
-        if row.target is None:
-            line.pop("target")
+        line = {name: value for name, value in asdict(row).items() if name != "place" and value is not None}
         line |= {"answer": asdict(answer)["answer"], "confidence": round(answer.confidence, 6)}
         if answer.probabilities:
             shares = zip(names, answer.probabilities, strict=True)

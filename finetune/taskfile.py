@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from finetune.kinds.every import KINDS
+from finetune.data.known import find_task
+from finetune.kinds.every import kind_of
 from finetune.kinds.kind import Kind, Reading
 from pipeline.errors import InputError
 
@@ -17,15 +18,16 @@ TASK = "task.json"
 
 @dataclass(frozen=True)
 class TaskFile:
-    """`names` as the kind has them; `cleaning` are the steps that texts go through; a row is two texts if `pair`."""
+    """`text` and `pair` are columns (no `pair`: a row is one text); `names` as the kind has them; `cleaning` are the
+    steps that texts go through."""
 
     task: str
-    kind: str
+    text: str
+    pair: str | None
     names: tuple[str, ...]
     cleaning: tuple[str, ...]
     max_length: int
     stride: int
-    pair: bool
     choice: str
 
     @property
@@ -36,7 +38,7 @@ class TaskFile:
     @property
     def kind_of_task(self) -> Kind:
         """What turns its rows into examples and its outputs into answers."""
-        return KINDS[self.kind]
+        return kind_of(self.task)
 
 
 def write_task(task: TaskFile, folder: Path) -> None:
@@ -53,6 +55,5 @@ def read_task(folder: Path) -> TaskFile:
         task = TypeAdapter(TaskFile).validate_json(path.read_text("utf-8"))
     except (ValidationError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not understood: {str(error).splitlines()[0]}; fine-tune again") from None
-    if task.kind not in KINDS:
-        raise InputError(f"{path}: kind {task.kind!r} is not known; there are: {', '.join(KINDS)}")
+    find_task(task.task)
     return task

@@ -33,7 +33,7 @@ from finetune.job import FINETUNE, Data, Job
 from finetune.learn import Bench, announce, learn, set_up
 from finetune.model import load_model, write_model
 from finetune.publish import publish, show
-from finetune.results import PREDICTIONS, RESULT, read_result, write_predictions, write_result
+from finetune.results import PREDICTIONS, RESULT, prediction_lines, read_result, write_mistakes, write_result
 from finetune.sets import Sets, read_sets
 from finetune.settings import FinetuneSettings
 from finetune.taskfile import TaskFile, write_task
@@ -56,6 +56,7 @@ def main(argv: list[str] | None) -> None:
         data=_data(arguments),
         folder=arguments.out.resolve() if arguments.out else artifact_folder(arguments, FINETUNE.stage, recipe),
         settings=recipe.section("finetune", FinetuneSettings),
+        artifacts=arguments.artifacts,
         random_weights=arguments.random_weights,
         peer=arguments.peer_protocol,
         cpu=arguments.cpu,
@@ -113,33 +114,41 @@ def _make(job: Job, made_from: str, state: PartialState, workspace: Path) -> Fig
         if not ran:
             _agree(False, state)
             say(f"finetune: seed {seed} was done before")
-    results = [read_result(folder) for folder in folders]
-    best = max(range(len(results)), key=lambda place: (results[place].dev.choice, -place))
+    runs = [read_result(folder) for folder in folders]
+    best = max(range(len(runs)), key=lambda place: (runs[place].dev.choice, -place))
     for file in sorted(folders[best].iterdir()):
         if file.name not in (MANIFEST, RESULT):
             shutil.copyfile(file, workspace / file.name)
-    return {**bench.figures, **publish(job, sets, bench, results, best, workspace)}
+    return {**bench.figures, **publish(job, sets, runs, best, workspace, bench.notes)}
 
 
 def _run(job: Job, sets: Sets, bench: Bench, seed: int, state: PartialState, folder: Path) -> Figures:
     """One run into `folder`."""
     _agree(True, state)
     try:
-        run = learn(job, sets, bench, seed, state.num_processes, speaks=True)
-        write_model(run.fitted.model, job.model, bench.reading.max_length, folder)
+        learned = learn(job, sets, bench, seed, state.num_processes, speaks=True)
+        write_model(learned.fitted.model, job.model, bench.reading.max_length, folder)
     finally:
         shutil.rmtree(job.scratch / "checkpoints", ignore_errors=True)
-    source = job.data.source
+    task, reading = job.data.source.resolved(), bench.reading
     write_task(
         TaskFile(
-            source.task, bench.kind.name, bench.names, tuple(job.settings.cleaning), bench.reading.max_length,
-            bench.reading.stride, sets.pair, bench.choice,
+            task.name,
+            task.text,
+            task.pair,
+            bench.names,
+            sets.cleaning,
+            reading.max_length,
+            reading.stride,
+            bench.choice,
         ),
         folder,
-    )  # fmt: skip
-    write_predictions(folder / PREDICTIONS, sets.test, run.said, bench.names)
-    write_result(run.result, folder)
-    return {"seed": seed, "dev": run.result.dev.choice, "test": run.result.test.choice}
+    )
+    lines = prediction_lines(sets.test, learned.said, bench.names)
+    (folder / PREDICTIONS).write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    write_mistakes(learned.mistakes, folder)
+    write_result(learned.run, folder)
+    return {"seed": seed, "dev": learned.run.dev.choice}
 
 
 def _seeds(job: Job) -> range:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from finetune.kinds.kind import Encoded, Kind, Outputs, Said
 from finetune.layers import optimiser, schedule
-from finetune.results import Epoch
+from finetune.scoring.outcome import Epoch
 from finetune.scoring.scores import Scores
 from finetune.settings import FinetuneSettings
 from pipeline.console import Advance
@@ -68,11 +68,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trainer that holds the best epoch's weights, and the way there; `best` is the place of that epoch."""
+    """A trainer that holds the best epoch's weights, the way there, and dev's scores after that epoch (from 1)."""
 
     trainer: Trainer
     epochs: tuple[Epoch, ...]
-    best: int
+    best_epoch: int
+    dev: Scores
 
     @property
     def model(self) -> PreTrainedModel:
@@ -115,8 +116,8 @@ def fit(
         model=model,
         args=arguments,
         data_collator=collator,
-        train_dataset=lesson.train.examples,  # type: ignore[arg-type]
-        eval_dataset={name: encoded.examples for name, encoded in lesson.looks.items()},  # type: ignore[arg-type]
+        train_dataset=lesson.train.examples,
+        eval_dataset={name: encoded.examples for name, encoded in lesson.looks.items()},
         compute_metrics=look,
         compute_loss_func=_weighted_loss(lesson.kind, lesson.weights),
         callbacks=[_Progress(advance), *([EarlyStoppingCallback(settings.patience)] if settings.patience else [])],
@@ -128,7 +129,8 @@ def fit(
     trainer.train()
     trainer.compute_metrics = None  # what follows is for `outputs`, and must not count as a look
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return Fitted(trainer, _epochs(losses, looks), _best(looks["dev"]))
+    best = _best(looks["dev"])
+    return Fitted(trainer, _epochs(losses, looks), best + 1, looks["dev"][best].scores)
 
 
 def training_arguments(
@@ -211,14 +213,13 @@ def _weighted_loss(kind: Kind, weights: Tensor | None) -> Callable[..., Tensor] 
 
 
 def _epochs(losses: Sequence[float], looks: dict[str, list[Look]]) -> tuple[Epoch, ...]:
-    found = [
-        Epoch(number, loss, dev.loss, train.scores, dev.scores)
-        for number, (loss, train, dev) in enumerate(zip(losses, looks["train"], looks["dev"], strict=True), 1)
-    ]
-    peers = looks.get("peer")
-    if peers:
-        found = [replace(epoch, peer=peer.scores) for epoch, peer in zip(found, peers, strict=True)]
-    return tuple(found)
+    peers: Sequence[Look | None] = looks.get("peer") or [None] * len(losses)
+    return tuple(
+        Epoch(number, loss, dev.loss, dev.scores.choice, train.scores.choice, peer.scores.choice if peer else None)
+        for number, (loss, train, dev, peer) in enumerate(
+            zip(losses, looks["train"], looks["dev"], peers, strict=True), 1
+        )
+    )
 
 
 def _best(looks: Sequence[Look]) -> int:

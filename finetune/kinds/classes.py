@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,18 +22,22 @@ THRESHOLD = 0.5
 _SHOWN = 10
 
 
+@dataclass(frozen=True)
 class Classification(Kind):
-    """Each row has one of several classes."""
+    """Each row has one of several classes; `without` are those that are no finding (`finetune.scoring.labels`)."""
 
     name = "classification"
     loader = AutoModelForSequenceClassification
-    choice = "macro_f1"
+
+    without: tuple[str, ...] = ()
 
     def names(self, train: Rows) -> tuple[str, ...]:
         """The labels, in the order of `class_names`."""
         names = class_names({row.label for row in train.rows})
         if len(names) < 2:
-            raise InputError(f"{train.path}: every row is labelled {names[0]!r}; a classifier needs two classes or more")
+            raise InputError(
+                f"{train.path}: every row is labelled {names[0]!r}; a classifier needs two classes or more"
+            )
         return names
 
     def check(self, rows: Rows, train: Rows, names: Sequence[str]) -> None:
@@ -44,9 +49,7 @@ class Classification(Kind):
         """A score for each class."""
         return {**super().head(names), "problem_type": "single_label_classification"}
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading
-    ) -> Encoded:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading) -> Encoded:
         """`labels`: the class's place in `names`."""
         texts = encode_texts(tokenizer, rows, reading.max_length)
         place = {name: number for number, name in enumerate(names)}
@@ -72,7 +75,9 @@ class Classification(Kind):
         """Accuracy, means of F1 and the others."""
         place = {name: number for number, name in enumerate(names)}
         truth = [place[row.label] for row in rows.rows]
-        return score_classes(truth, [place[str(said.answer)] for said in answers], names)
+        shares = [said.probabilities for said in answers] if self.without else None
+        given = [place[str(said.answer)] for said in answers]
+        return score_classes(truth, given, names, without=self.without, probabilities=shares)
 
     def weights(self, train: Rows, names: Sequence[str]) -> Tensor:
         """Rows / (classes * rows of the class), as scikit-learn's "balanced"."""
@@ -85,7 +90,6 @@ class MultiLabel(Kind):
 
     name = "multilabel"
     loader = AutoModelForSequenceClassification
-    choice = "micro_f1"
 
     def names(self, train: Rows) -> tuple[str, ...]:
         """All labels of all rows, in the order of `class_names`."""
@@ -104,9 +108,7 @@ class MultiLabel(Kind):
         """A score for each label, by itself."""
         return {**super().head(names), "problem_type": "multi_label_classification"}
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading
-    ) -> Encoded:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading) -> Encoded:
         """`labels`: (names,) of 0.0 and 1.0."""
         texts = encode_texts(tokenizer, rows, reading.max_length)
         for row, example in zip(rows.rows, texts.examples, strict=True):

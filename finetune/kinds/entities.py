@@ -41,7 +41,6 @@ class Entities(Kind):
 
     name = "ner"
     loader = AutoModelForTokenClassification
-    choice = "entity_f1"
     pairs = False
 
     def names(self, train: Rows) -> tuple[str, ...]:
@@ -69,9 +68,7 @@ class Entities(Kind):
         """Labels are filled up with what is not asked about."""
         return DataCollatorForTokenClassification(tokenizer, label_pad_token_id=IGNORED)
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading
-    ) -> Encoded:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading) -> Encoded:
         """`labels`: (length,) places in `tags_of(names)`."""
         examples, owners, offsets, _ = windows(tokenizer, [row.text for row in rows.rows], None, reading)
         number = {tag: place for place, tag in enumerate(tags_of(names))}

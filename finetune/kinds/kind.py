@@ -73,8 +73,6 @@ class Kind(ABC):
     name: ClassVar[str]
     #: The class of transformers that loads an encoder with a head for it.
     loader: ClassVar[Any]
-    #: The measure to choose by, if nobody says otherwise.
-    choice: ClassVar[str]
     #: May a row be two texts?
     pairs: ClassVar[bool] = True
 
@@ -82,14 +80,14 @@ class Kind(ABC):
         """The classes that `train` teaches; raises InputError if there is nothing to tell apart."""
         return ()
 
-    def check(self, rows: Rows, train: Rows, names: Sequence[str]) -> None:
+    def check(self, rows: Rows, train: Rows, names: Sequence[str]) -> None:  # noqa: B027
         """Raise InputError if `rows` ask for what `train` does not teach."""
 
     def head(self, names: Sequence[str]) -> dict[str, Any]:
         """What the model's configuration has to say of its head."""
         return {"id2label": dict(enumerate(names)), "label2id": {name: place for place, name in enumerate(names)}}
 
-    def prepare(self, model: PreTrainedModel, train: Rows) -> None:
+    def prepare(self, model: PreTrainedModel, train: Rows) -> None:  # noqa: B027
         """Set what a new head can be told before it learns; nothing for most."""
 
     def collator(self, tokenizer: PreTrainedTokenizerBase) -> Any:
@@ -97,9 +95,7 @@ class Kind(ABC):
         return DataCollatorWithPadding(tokenizer)
 
     @abstractmethod
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading
-    ) -> Encoded:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading) -> Encoded:
         """Examples, unpadded, with what they are to answer if the rows say it."""
 
     @abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -18,17 +19,21 @@ from finetune.scoring.scores import Scores
 from pipeline.errors import InputError
 
 
+@dataclass(frozen=True)
 class Regression(Kind):
-    """Each row has a number."""
+    """Each row has a number; from `threshold` on it is a yes (`finetune.scoring.numbers`)."""
 
     name = "regression"
     loader = AutoModelForSequenceClassification
-    choice = "pearson"
+
+    threshold: float | None = None
 
     def names(self, train: Rows) -> tuple[str, ...]:
         """One output, called `score`; raises InputError if all numbers are the same."""
         if len({_number(row) for row in train.rows}) < 2:
-            raise InputError(f"{train.path}: every row has the number {_number(train.rows[0])}; there is nothing to learn")
+            raise InputError(
+                f"{train.path}: every row has the number {_number(train.rows[0])}; there is nothing to learn"
+            )
         return ("score",)
 
     def head(self, names: Sequence[str]) -> dict[str, Any]:
@@ -42,9 +47,7 @@ class Regression(Kind):
             with torch.no_grad():
                 last[-1].bias.fill_(fmean(_number(row) for row in train.rows))
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading
-    ) -> Encoded:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading) -> Encoded:
         """`labels`: the number."""
         texts = encode_texts(tokenizer, rows, reading.max_length)
         for row, example in zip(rows.rows, texts.examples, strict=True):
@@ -64,7 +67,7 @@ class Regression(Kind):
     def score(self, rows: Rows, answers: Sequence[Said], names: Sequence[str]) -> Scores:
         """Correlations."""
         given = [said.answer for said in answers]
-        return score_numbers([_number(row) for row in rows.rows], given)  # type: ignore[arg-type]
+        return score_numbers([_number(row) for row in rows.rows], given, threshold=self.threshold)  # type: ignore[arg-type]
 
 
 def _number(row: Row) -> float:

@@ -10,6 +10,7 @@ Where train has questions without an answer (SQuAD 2.0), [CLS] is what such a qu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from transformers import AutoModelForQuestionAnswering, PreTrainedTokenizerBase
 from finetune.data.rows import Answer, Row, Rows
 from finetune.kinds.kind import Encoded, Kind, Offset, Outputs, Reading, Said
 from finetune.kinds.windows import windows
-from finetune.scoring.answers import score_answers
+from finetune.scoring.answers import Form, korquad_form, score_answers
 from finetune.scoring.scores import Scores
 from pipeline.errors import InputError
 
@@ -33,12 +34,14 @@ BEST = 20
 NOTHING = "no answer"
 
 
+@dataclass(frozen=True)
 class Passages(Kind):
-    """Each row is a question (`pair`) about a passage (`text`)."""
+    """Each row is a question (`pair`) about a passage (`text`); answers are compared as `form` has them."""
 
     name = "qa"
     loader = AutoModelForQuestionAnswering
-    choice = "f1"
+
+    form: Form = korquad_form
 
     def names(self, train: Rows) -> tuple[str, ...]:
         """(`NOTHING`,) if some question of train has no answer, so that saying so can be learned."""
@@ -51,9 +54,7 @@ class Passages(Kind):
         """The head is the same for all; what can be said stands in the task's own file."""
         return {}
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading
-    ) -> Encoded:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading) -> Encoded:
         """`start_positions`, `end_positions`: the first and last token of the answer, or [CLS] in other windows."""
         questions = [row.pair or "" for row in rows.rows]
         examples, owners, offsets, _ = windows(tokenizer, questions, [row.text for row in rows.rows], reading)
@@ -94,7 +95,7 @@ class Passages(Kind):
         """Exact match and F1."""
         truth = [[answer.text for answer in answers_of(row)] for row in rows.rows]
         given = [said.answer[0].text if said.answer else "" for said in answers]  # type: ignore[index,union-attr]
-        return score_answers(truth, given)
+        return score_answers(truth, given, form=self.form)
 
 
 def answers_of(row: Row) -> tuple[Answer, ...]:

@@ -38,7 +38,7 @@ def windows(
             place = lengths.index(longest)
             raise InputError(
                 f"{first[place][:40]!r} is {longest} tokens long, which leaves no room for windows that share "
-                f"{reading.stride} of {reading.max_length} tokens: set finetune.stride lower or finetune.max_length higher"
+                f"{reading.stride} of {reading.max_length} tokens: set finetune.stride lower or max_length higher"
             )
     elif most <= reading.stride:
         raise InputError(f"finetune.stride {reading.stride} must be less than the {most} tokens of text in a window")

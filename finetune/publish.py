@@ -1,0 +1,100 @@
+"""A fine-tuning's folder and its summary: scores of all runs, report, and the record of the test's use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from finetune.data.read import input_files
+from finetune.job import Job
+from finetune.results import read_mistakes, read_runs
+from finetune.scoring.intervals import Spread, spread
+from finetune.scoring.outcome import Outcome, Run
+from finetune.scoring.page import write_report
+from finetune.scoring.protocol import count_uses, digest, peer_maximum, record_use, uses_of
+from finetune.scoring.tables import classes_table
+from finetune.sets import Sets
+from pipeline.artifact import Figures, Manifest
+from pipeline.console import say, table
+from pipeline.recipe import as_table
+
+METRICS = "metrics.json"
+#: Classes that are listed on the console.
+_CLASSES = 30
+
+
+def publish(job: Job, sets: Sets, runs: Sequence[Run], best: int, folder: Path, notes: Sequence[str]) -> Figures:
+    """Write the summary of `runs`, of which `best` is kept, into its folder; figures for the manifest."""
+    tested = input_files(job.data.test or job.data.train)
+    test = digest(tested)
+    settings = as_table(job.settings)
+    outcome = Outcome(
+        task=job.data.source.task,
+        kind=job.data.source.resolved().kind,
+        model=model_name(job),
+        measure=sets.choice,
+        parts=sets.parts,
+        settings={**settings, "random_weights": job.random_weights},
+        runs=tuple(runs),
+        chosen=best,
+        mistakes=read_mistakes(folder),
+        uses=count_uses(uses_of(job.artifacts, test)),
+        peer=job.peer,
+        notes=(*sets.notes, *notes),
+    )
+    spreads = {"dev": _spreads([run.dev for run in runs]), "test": _spreads([run.test for run in runs])}
+    told = {role: {name: asdict(each) for name, each in found.items()} for role, found in spreads.items()}
+    _write(folder / METRICS, {"choice": sets.choice, "chosen": best, **told, "runs": [asdict(run) for run in runs]})
+    write_report(folder, outcome)
+    record_use(
+        job.artifacts,
+        test,
+        tested,
+        model=outcome.model,
+        task=outcome.task,
+        measure=sets.choice,
+        value=spreads["test"][sets.choice].mean,
+        seeds=[run.seed for run in runs],
+        settings={name: value for name, value in settings.items() if name not in ("seed", "seeds")},
+    )
+    means = {role: {name: round(each.mean, 6) for name, each in found.items()} for role, found in spreads.items()}
+    return {"task": outcome.task, "choice": sets.choice, "seeds": len(runs), "chosen": runs[best].seed, **means}
+
+
+def model_name(job: Job) -> str:
+    """What the model is called in tables and in the record of a test's uses."""
+    return f"{job.model.name}, random weights" if job.random_weights else job.model.name
+
+
+def show(job: Job, manifest: Manifest) -> None:
+    """Print what came out."""
+    metrics = json.loads((job.folder / METRICS).read_text("utf-8"))
+    runs = read_runs(metrics["runs"])
+    kept, choice = runs[metrics["chosen"]], metrics["choice"]
+    rows = [
+        (name, str(Spread(**metrics["dev"][name])), str(Spread(**metrics["test"][name]))) for name in metrics["test"]
+    ]
+    table(f"finetune -> {job.folder}", ("measure", "dev", "test"), rows)
+    if kept.test is not None and kept.test.classes:
+        columns, cells = classes_table(kept.test)
+        table("", columns, cells[:_CLASSES])
+        if len(cells) > _CLASSES:
+            say(f"  {len(cells) - _CLASSES} more classes in {job.folder / METRICS}")
+    if job.peer:
+        looks = [[epoch.test for epoch in run.epochs if epoch.test is not None] for run in runs]
+        say(f"  chosen on test, as peers do (no score of this model): {choice} {peer_maximum(looks)}")
+    say(
+        f"  seed {kept.seed}, epoch {kept.best_epoch} of {len(kept.epochs)} was best on dev ({choice} "
+        f"{kept.dev.choice:.3f}); from {model_name(job)}, {manifest.figures['seconds']:.1f} s; see report.md"
+    )
+
+
+def _spreads(scores: Sequence[Any]) -> dict[str, Spread]:
+    return {name: spread([each.measures[name] for each in scores]) for name in scores[0].measures}
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,117 @@
+"""What is learned: three sets of rows, read, cleaned and checked against each other.
+
+The best epoch is chosen on dev, and test is looked at once a run. Published scores for Korean encoders choose on test
+where no dev set exists (KoELECTRA's NSMC configuration); here what is not given is carved from train instead.
+
+Rows of a dev or test that is given are cleaned as train's are, but none is dropped: scores stay comparable with those
+of others on the same file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from finetune.data.cleaning import clean, resolve_steps
+from finetune.data.duplicates import exclude, find_overlap
+from finetune.data.read import read_rows
+from finetune.data.rows import Row, Rows, Span
+from finetune.data.split import split_rows
+from finetune.job import Job
+from finetune.kinds.every import kind_of
+from finetune.scoring.outcome import Part
+from pipeline.errors import InputError
+
+_PLACES = 3
+
+
+@dataclass(frozen=True)
+class Sets:
+    """`names`: the classes, in the order of the model's outputs; `notes`: sentences that the user should see."""
+
+    train: Rows
+    dev: Rows
+    test: Rows
+    names: tuple[str, ...]
+    choice: str
+    cleaning: tuple[str, ...]
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...]
+
+
+def read_sets(job: Job) -> Sets:
+    """Read, clean, split and check all rows.
+
+    Raises InputError for what the readers and cleaning raise, a task of two texts without the second, fewer than two
+    classes, a class that train does not have, and a train file too small to carve dev or test from.
+    """
+    settings, task = job.settings, job.data.source.resolved()
+    kind = kind_of(task.name)
+    if task.pair and not kind.pairs:
+        raise InputError(f"task {task.name} is on one text a row: leave --pair out")
+    steps = resolve_steps(settings.cleaning, task.kind)
+    read = {role: read_rows(named, job.data.source) for role, named in job.data.named().items()}
+    notes = [_skipped(rows) for rows in read.values() if rows.skipped]
+    cleaned = {}
+    for role, rows in read.items():
+        cleaned[role], counts = clean(rows, steps, keep=role != "train")
+        notes += _cleaned(rows, len(rows) - len(cleaned[role]), counts)
+    whole = cleaned["train"]
+    dev_share, test_share = (
+        0.0 if role in cleaned else share
+        for role, share in (("dev", settings.dev_share), ("test", settings.test_share))
+    )
+    split = split_rows(whole, dev_share, test_share, settings.seed)
+    dev, test = cleaned.get("dev", split.dev), cleaned.get("test", split.test)
+    overlap = find_overlap(split.train, test)
+    train = exclude(split.train, overlap) if settings.exclude_overlap else split.train
+    if overlap.test:
+        what = (
+            f"{len(overlap.train):,} rows of train left out"
+            if settings.exclude_overlap
+            else ("finetune.exclude_overlap=true leaves them out of train")
+        )
+        notes.append(f"{overlap.test:,} of {len(test):,} test texts also stand in {whole.path.name}: {what}")
+    if not len(train):
+        raise InputError(f"{whole.path}: no rows are left to train on")
+    names = kind.names(train)
+    for rows in (dev, test):
+        kind.check(rows, train, names)
+    parts = tuple(
+        _part(role, rows, job, read, whole, overlap.test if role == "test" else 0)
+        for role, rows in (("train", train), ("dev", dev), ("test", test))
+    )
+    return Sets(train, dev, test, names, settings.choice or task.choice, steps, parts, tuple(notes))
+
+
+def _part(role: str, rows: Rows, job: Job, read: dict[str, Rows], whole: Rows, twice: int) -> Part:
+    given = role in read
+    source = read[role].path.name if given else f"{len(rows) / len(whole):.0%} of {whole.path.name}"
+    skipped = len(read[role].skipped) if given else 0
+    counts = Counter(label for row in rows.rows for label in labels_of_row(row))
+    classes = tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return Part(role, source, len(rows), skipped, twice, job.settings.exclude_overlap, classes)
+
+
+def labels_of_row(row: Row) -> tuple[str, ...]:
+    """What a row is counted under: its label or labels, the kinds of its entities."""
+    if isinstance(row.target, str):
+        return (row.target,)
+    if isinstance(row.target, tuple):
+        return tuple(
+            part.label if isinstance(part, Span) else part for part in row.target if isinstance(part, str | Span)
+        )
+    return ()
+
+
+def _skipped(rows: Rows) -> str:
+    places = ", ".join(rows.skipped[:_PLACES]) + (", ..." if len(rows.skipped) > _PLACES else "")
+    return f"{rows.path}: {len(rows.skipped):,} rows without text skipped ({places})"
+
+
+def _cleaned(rows: Rows, dropped: int, counts: dict[str, int]) -> list[str]:
+    """What cleaning did to a file, if it was asked for."""
+    if not counts:
+        return []
+    told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    return [f"{rows.path.name}: cleaning changed or dropped rows: {told}; {dropped:,} of {len(rows):,} dropped"]
