@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune.readers import read_rows
+from finetune.data.read import Source, read_rows
 from pipeline.artifact import Figures, read_manifest
 from pipeline.errors import InputError
 
@@ -72,9 +72,9 @@ class Files:
         """So many rows, drawn by `seed`, as a file of their own."""
         target = work / f"rows-{self.count}-{seed}.tsv"
         if not target.exists():
-            rows = read_rows(self.train, "document", "label")
+            rows = read_rows(self.train, Source("nsmc"))
             generator = np.random.Generator(np.random.Philox(key=seed))
             part = rows.pick([int(place) for place in generator.permutation(len(rows))[: self.count]])
-            lines = [f"{text}\t{label}\n" for text, label in zip(part.texts, part.labels, strict=True)]
+            lines = [f"{row.text}\t{row.label}\n" for row in part.rows]
             target.write_text("document\tlabel\n" + "".join(lines), "utf-8")
         return target

@@ -17,7 +17,7 @@ import numpy as np
 from road import STARTS, Files, Road
 from vocabulary_downstream import deviation, judge
 
-from finetune.readers import read_rows
+from finetune.data.read import Source, read_rows
 from pipeline.console import answer, table
 from pipeline.stage import positive, run_stage
 
@@ -51,7 +51,7 @@ def main(argv: list[str] | None) -> None:
 
 def _without(texts: list[Path], test: Path, folder: Path) -> list[Path]:
     """Copies of the texts, less the lines that are documents of the test file."""
-    hidden = {text.strip() for text in read_rows(test, "document", "label").texts}
+    hidden = {text.strip() for text in read_rows(test, Source("nsmc")).texts}
     folder.mkdir(exist_ok=True)
     copies, left_out = [], 0
     for number, text in enumerate(texts):

@@ -34,9 +34,9 @@ class Data:
 
 @dataclass(frozen=True)
 class Job:
-    """`model` is the encoder's folder, `folder` the output's, `artifacts` where the uses of tests are recorded; `cpu` is not
-    part of the key.
+    """`model` is the encoder's folder, `folder` the output's; `cpu` is not part of the key.
 
+    artifacts: where the uses of tests are recorded.
     peer: also score test after every epoch, as those do who choose on test; nothing is chosen by it.
     """
 

@@ -144,7 +144,7 @@ def announce(bench: Bench, model: PreTrainedModel, notes: Sequence[str]) -> None
             "know Korean? (a folder with vocab.txt alone is read with accents stripped, which takes Hangul apart)"
         )
     counts = ", ".join(f"{rows:,} {role}" for role, rows in figures["rows"].items())
-    classes = f", {figures['classes']} classes" if bench.names else ""
+    classes = f", {figures['classes']} classes" if len(bench.names) > 1 else ""
     say(f"finetune: {counts} texts{classes}, {model.num_parameters() / 1e6:.1f} million parameters")
     longest = figures["max_length"]
     if figures["truncated"]:

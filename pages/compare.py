@@ -137,16 +137,25 @@ def _marks(runs: Sequence[Run]) -> list[Block]:
         rows: list[tuple[Cell, ...]] = [(key, *(each.get(key, "–") for each in found)) for key in keys]
         if rows and sum(map(bool, found)) > 1:
             blocks.append(table(title, ("what", *(run.name for run in runs)), rows))
-    accuracies = [
-        [part.figures["test"]["accuracy"] for part in run.tasks if not part.settings.get("random_weights")]
-        for run in runs
-    ]
-    if sum(map(bool, accuracies)) > 1:
-        cells = [", ".join(f"{value:.1%}" for value in each) or "–" for each in accuracies]
-        blocks.append(
-            table("Task test accuracy", ("what", *(run.name for run in runs)), [("each fine-tuning", *cells)])
-        )
+    tasks = [_tasks(run) for run in runs]
+    names = list(dict.fromkeys(name for each in tasks for name in each))
+    told = [(name, *(each.get(name, "–") for each in tasks)) for name in names]
+    if told and sum(map(bool, tasks)) > 1:
+        blocks.append(table("Tasks, on test", ("task", *(run.name for run in runs)), told))
     return [Heading("Marks"), *blocks] if blocks else []
+
+
+def _tasks(run: Run) -> dict[str, str]:
+    """What fine-tunings from a run's export scored on test, by task and measure."""
+    found: dict[str, list[str]] = {}
+    for part in run.tasks:
+        choice = part.figures.get("choice", "")
+        value = part.figures.get("test", {}).get(choice)
+        if is_number(value) and not part.settings.get("random_weights"):
+            found.setdefault(f"{part.figures.get('task', 'task')}, {choice.replace('_', ' ')}", []).append(
+                f"{value:.3f}"
+            )
+    return {name: ", ".join(values) for name, values in found.items()}
 
 
 def _own(run: Run, part: Part) -> dict[str, Share]:

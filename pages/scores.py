@@ -6,8 +6,8 @@ Each is shown only as what it is of: figures that were measured on other weights
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Sequence
+from typing import Any
 
 from pages.document import Block, Fold, Heading, Missing, Notice, Share, Table, Words, paragraph, table
 from pages.figures import figure_blocks
@@ -23,6 +23,8 @@ TITLES = {
     "nextsentence": "Next sentence",
     "leaks": "Leaks",
 }
+#: Measures that are shares of the test texts, so that their number says how sure they are.
+_SHARES = ("accuracy", "exact_match", "em")
 #: Classes told one by one.
 _CLASSES = 40
 
@@ -72,57 +74,61 @@ def tasks(run: Run) -> tuple[Block, ...]:
     if not any(part.manifest for part in run.tasks):
         return (Missing("Nothing was fine-tuned from this export.", command),)
     blocks: list[Block] = []
-    groups: dict[str, list[Part]] = {}
+    groups: dict[tuple[str, str], list[Part]] = {}
     for part in run.tasks:
         if part.manifest:
-            groups.setdefault(part.inputs.get("test", ""), []).append(part)
-    for number, parts in enumerate(groups.values(), 1):
-        title = "Classification" if len(groups) == 1 else f"Classification, test data {number} of {len(groups)}"
+            tested = part.inputs.get("test") or part.inputs.get("train", "")
+            groups.setdefault((str(part.figures.get("task", "task")), tested), []).append(part)
+    named = [task for task, _ in groups]
+    for number, ((task, _), parts) in enumerate(groups.items(), 1):
+        title = task if named.count(task) == 1 else f"{task}, test data {number} of {len(groups)}"
         blocks += _task(title, parts)
     return tuple(blocks)
 
 
 def _task(title: str, parts: Sequence[Part]) -> list[Block]:
     rows: list[Words] = []
-    by_start: dict[str, list[float]] = {}
     trained = list(dict.fromkeys(part.inputs.get("train", "") for part in parts))
     for part in sorted(parts, key=_start, reverse=True):
-        figures, settings = part.figures, part.settings.get("finetune", {})
-        test, dev, count = figures.get("test", {}), figures.get("dev", {}), figures.get("rows", {}).get("test")
-        if not (is_number(test.get("accuracy")) and isinstance(count, int)):
+        figures = part.figures
+        choice, count = figures.get("choice", ""), figures.get("rows", {}).get("test")
+        test, dev = (figures.get(role, {}).get(choice) for role in ("test", "dev"))
+        if not (is_number(test) and isinstance(count, int)):
             continue
-        marks = Marks(round(test["accuracy"] * count), count)
-        by_start.setdefault(_start(part), []).append(test["accuracy"])
+        seeds = figures.get("seeds", 1)
         rows.append(
             (
                 _start(part),
                 part.folder.name,
                 str(1 + trained.index(part.inputs.get("train", ""))),
-                str(settings.get("seed", "–")),
-                Share(test["accuracy"], *marks.interval),
-                *(f"{score['f1']:.3f}" if is_number(score.get("f1")) else "–" for score in (test, dev)),
+                choice.replace("_", " "),
+                _with_interval(part, choice, test, seeds, count),
+                f"{dev:.3f}" if is_number(dev) else "–",
+                str(seeds),
                 f"{count:,}",
             )
         )
-    columns = (
-        "start",
-        "name",
-        "training data",
-        "seed",
-        "test accuracy (95% interval)",
-        "test macro F1",
-        "dev macro F1",
-        "test texts",
-    )
+    columns = ("start", "name", "training data", "measure", "test (95% interval)", "dev", "seeds", "test texts")
     blocks: list[Block] = [table(title, columns, rows)]
-    means = [
-        f"{start}: {statistics.mean(values):.1%} ± {statistics.stdev(values):.1%} over {len(values)}"
-        for start, values in by_start.items()
-        if len(values) > 1
-    ]
-    blocks += [paragraph("Test accuracy, mean and standard deviation: " + "; ".join(means) + ".")] if means else []
+    if any(row[6] != "1" for row in rows):
+        blocks.append(
+            paragraph("Of several seeds: the mean, and Student's interval over seeds; of one: over test texts.")
+        )
     classes = [block for part in parts if (block := _classes(part))]
     return [*blocks, *([Fold("Each class", tuple(classes))] if classes else [])]
+
+
+def _with_interval(part: Part, choice: str, test: float, seeds: Any, count: int) -> Share | str:
+    """Of one seed the interval of a share of test texts, where it is one; of several that of their mean."""
+    if seeds == 1:
+        if choice not in _SHARES:
+            return f"{test:.3f}"
+        return Share(test, *Marks(round(test * count), count).interval)
+    try:
+        found = json.loads(part.text("metrics.json"))["test"][choice]
+        return Share(test, max(float(found["low"]), 0.0), min(float(found["high"]), 1.0))
+    except (ValueError, KeyError, TypeError):
+        return f"{test:.3f}"
 
 
 def _start(part: Part) -> str:
@@ -131,11 +137,14 @@ def _start(part: Part) -> str:
 
 def _classes(part: Part) -> Table | None:
     try:
-        classes = json.loads(part.text("metrics.json"))["test"]["classes"][:_CLASSES]
+        metrics = json.loads(part.text("metrics.json"))
+        classes = metrics["runs"][metrics["chosen"]]["test"]["classes"][:_CLASSES]
         rows = [
             (str(each["name"]), *(f"{each[name]:.3f}" for name in ("precision", "recall", "f1")), f"{each['rows']:,}")
             for each in classes
         ]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+    if not rows:
         return None
     return table(f"{part.folder.name}, test", ("class", "precision", "recall", "F1", "texts"), rows)

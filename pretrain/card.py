@@ -34,6 +34,14 @@ _DATASET = re.compile(
     r"^hf:([\w-][\w.-]*(?:/[\w-][\w.-]*)?)(?::|$)|/datasets/([\w-][\w.-]*/[\w-][\w.-]*)/tree/", re.ASCII
 )
 #: What the model-index holds of the held-out figures: ours -> the Hub's metric, in words.
+#: The Hub's names of the kinds of tasks.
+_TASK_TYPES = {
+    "classification": "text-classification",
+    "multilabel": "text-classification",
+    "regression": "text-classification",
+    "ner": "token-classification",
+    "qa": "question-answering",
+}
 _METRICS = {
     "mlm_loss": ("loss", "loss of masked tokens (nats)"),
     "mlm_accuracy": ("accuracy", "accuracy of masked tokens"),
@@ -132,7 +140,7 @@ class Card:
             for name, value in mark.figures:
                 if isinstance(value, float) and 0 <= value <= 1:
                     yield EvalResult(
-                        task_type="text-classification" if mark.stage == "finetune" else "fill-mask",
+                        task_type=_TASK_TYPES.get(mark.kind, "fill-mask"),
                         # Of one type the library would put them all under the first one's name.
                         dataset_type=_line(f"{mark.stage}-{mark.name}"),
                         dataset_name=_line(f"{mark.stage} {mark.name}"),

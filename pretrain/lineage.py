@@ -54,11 +54,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Mark:
-    """What a probe or a task found out about the weights: (name, number) pairs in their order."""
+    """What a probe or a task found out about the weights: (name, number) pairs in their order; `kind`: of a task."""
 
     stage: str
     name: str
     figures: tuple[tuple[str, float], ...]
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _marks(root: Path, weights: frozenset[str]) -> Iterator[Mark]:
         asked = [place.split("/")[0] for place, digest in found.inputs.items() if digest in weights and "/" in place]
         figures = tuple(_numbers(_about(found.figures, asked)))[:_MOST_FIGURES]
         if figures:
-            yield Mark(stage, name, figures)
+            yield Mark(stage, name, figures, str(found.figures.get("kind", "")))
 
 
 def _about(figures: Mapping[str, Any], names: list[str]) -> Mapping[str, Any]:

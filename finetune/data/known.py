@@ -42,7 +42,7 @@ _ALL = (
     Task("classification", "classification", "records", "text", None, "label", "macro_f1", "one label for a text"),
     Task("regression", "regression", "records", "text", None, "label", "pearson", "a number for a text or two"),
     Task("multilabel", "multilabel", "records", "text", None, "labels", "micro_f1", "any number of labels for a text"),
-    Task("ner", "ner", "tagged", "text", None, "entities", "macro_f1", "entities in a text"),
+    Task("ner", "ner", "tagged", "text", None, "entities", "entity_f1", "entities in a text"),
     Task("qa", "qa", "passages", "context", "question", "answers", "f1", "an answer that stands in a passage"),
     Task(
         "nsmc", "classification", "records", "document", None, "label", "accuracy",
@@ -74,7 +74,7 @@ _ALL = (
         "how alike two sentences are, 0 to 5 (`labels.binary-label` for the yes or no of it)", _KLUE, _BY_SA,
     ),
     Task(
-        "klue-ner", "ner", "tagged", "tokens", None, "ner_tags", "macro_f1", "six kinds of entities, by character",
+        "klue-ner", "ner", "tagged", "tokens", None, "ner_tags", "entity_macro_f1", "six kinds of entities, by character",
         _KLUE, _BY_SA,
     ),
     Task(

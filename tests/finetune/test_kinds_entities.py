@@ -29,7 +29,9 @@ def tokenizer(tmp_path_factory):
 def rows(*given: tuple[str, tuple[Span, ...]]) -> Rows:
     from pathlib import Path
 
-    return Rows(Path("rows"), tuple(Row(text, None, spans, f"record {n}", str(n)) for n, (text, spans) in enumerate(given)))
+    return Rows(
+        Path("rows"), tuple(Row(text, None, spans, f"record {n}", str(n)) for n, (text, spans) in enumerate(given))
+    )
 
 
 def perfect(encoded) -> tuple[np.ndarray]:
@@ -76,7 +78,9 @@ def test_an_eojeol_that_cannot_be_spelled_is_one_token(tokenizer) -> None:
 def test_long_texts_lose_nothing(tokenizer) -> None:
     text = "이순신은 서울에 갔다 . " * 40
     step = len("이순신은 서울에 갔다 . ")
-    spans = tuple(span for n in range(40) for span in (Span(n * step, n * step + 3, "PS"), Span(n * step + 5, n * step + 7, "LC")))
+    spans = tuple(
+        span for n in range(40) for span in (Span(n * step, n * step + 3, "PS"), Span(n * step + 5, n * step + 7, "LC"))
+    )
     given = rows(("갔다", ()), (text, spans))
     encoded = KIND.encode(tokenizer, given, NAMES, Reading(16, 5))
     assert set(encoded.owners) == {0, 1}

@@ -19,7 +19,7 @@ JOSA = {
         "random weights": {"을/를": {"share": 0.5, "low": 0.35, "high": 0.65, "right": 20, "of": 40}},
     },
 }
-TASK = {"accuracy": 0.75, "precision": 0.7, "recall": 0.6, "f1": 0.65}
+TASK = {"accuracy": 0.75, "macro_f1": 0.65}
 
 
 def write_artifact(folder: Path, stage: str, figures: dict[str, Any], inputs: dict[str, str], **files: str) -> None:
@@ -55,8 +55,10 @@ def whole(
     write_artifact(
         root / "josa" / "t", "josa", JOSA, asked, report__md="# Pairs\n\n## By noun\n\n| a |\n|---|\n| 1 |\n"
     )
-    scores = {"test": {**TASK, "classes": [{"name": "좋음", **TASK, "rows": 8}]}}
-    task = {"rows": {"train": 10, "dev": 2, "test": 8}, "dev": TASK, "test": TASK}
+    classes = [{"name": "좋음", "precision": 0.7, "recall": 0.6, "f1": 0.65, "rows": 8}]
+    scores = {"choice": "accuracy", "chosen": 0, "runs": [{"test": {"measures": TASK, "classes": classes}}]}
+    task = {"task": "nsmc", "kind": "classification", "choice": "accuracy", "seeds": 1}
+    task |= {"rows": {"train": 10, "dev": 2, "test": 8}, "dev": TASK, "test": TASK}
     write_artifact(
         root / "finetune" / "t",
         "finetune",
