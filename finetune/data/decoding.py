@@ -74,8 +74,14 @@ def read_json(path: Path, encoding: str = "utf-8") -> Any:
 
 
 def parse_json(text: str) -> Any:
-    """JSON with its names composed; ValueError for what is no JSON and for a name that stands twice in an object."""
-    return json.loads(text, object_pairs_hook=_as_dict)
+    """JSON with its names composed; ValueError for what is no JSON or no text, and for a name twice in an object."""
+    value = json.loads(text, object_pairs_hook=_as_dict)
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("half of a character (a lone \\ud800 to \\udfff), which is not text") from None
+    return value
 
 
 def _as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -79,6 +79,12 @@ def test_very_long_rows(write) -> None:
     assert len(read_rows(write("a.jsonl", record + "\n"), ONE).rows[0].text) == len(long) - 1
 
 
+def test_names_are_those_of_the_file_unless_they_repeat(write) -> None:
+    lines = "id\ttext\tlabel\n7\t가\t1\n{}\t나\t0\n"
+    assert [row.name for row in read_rows(write("a.tsv", lines.format(8)), ONE).rows] == ["7", "8"]
+    assert [row.name for row in read_rows(write("a.tsv", lines.format(7)), ONE).rows] == ["line 2", "line 3"]
+
+
 def test_names_are_compared_as_people_see_them(write) -> None:
     apart = unicodedata.normalize("NFD", "문장\t감정\n좋다\t긍정\n싫다\t 긍정 \n")
     source = Source("classification", text="문장", label="감정")
@@ -142,6 +148,7 @@ def test_sets_of_labels(write, tmp_path) -> None:
         ("a.jsonl", '{"text": "가", "label": 1}\n[1]\n', "line 2: an object with named values is expected, not list"),
         ("a.jsonl", '{"text": "가"}\n', "line 1: no key 'label'; there are: 'text'"),
         ("a.jsonl", '{"text": "가", "text": "나", "label": 1}\n', "line 1: .*'text' stands twice"),
+        ("a.jsonl", '{"text": "\\ud800", "label": 1}\n', "line 1: not JSON: half of a character"),
         ("a.jsonl", '{"text": ["가"], "label": 1}\n', "line 1: column 'text' holds a list, not a text"),
         ("a.jsonl", '{"text": "가", "label": {"a": 1}}\n', "line 1: column 'label' holds an object, not a label"),
         ("a.json", '[{"text": "가", "label": 1},\n {"text": }]', "line 2, column 11: not JSON"),
@@ -155,6 +162,16 @@ def test_bad_tables_stop(write, name, content, said) -> None:
         read_rows(path, ONE)
     assert str(path) in str(stopped.value)
     assert "\n" not in str(stopped.value)
+
+
+def test_bad_parquet_stops(tmp_path) -> None:
+    path = tmp_path / "b.parquet"
+    pq.write_table(pa.table([["가"], ["나"], ["1"]], names=["text", "text", "label"]), path)
+    with pytest.raises(InputError, match=r"b\.parquet: 2 columns are named 'text'"):
+        read_rows(path, ONE)
+    parquet(path, [{"text": b"x", "label": 1}])
+    with pytest.raises(InputError, match="row 1: column 'text' holds bytes, not a text"):
+        read_rows(path, ONE)
 
 
 def test_nested_parquet_stops(tmp_path) -> None:
