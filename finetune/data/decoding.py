@@ -74,8 +74,14 @@ def read_json(path: Path, encoding: str = "utf-8") -> Any:
 
 
 def parse_json(text: str) -> Any:
-    """JSON with its names composed; ValueError for what is no JSON and for a name that stands twice in an object."""
-    return json.loads(text, object_pairs_hook=_as_dict)
+    """JSON with its names composed; ValueError for what is no JSON or no text, and for a name twice in an object."""
+    value = json.loads(text, object_pairs_hook=_as_dict)
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("half of a character (a lone \\ud800 to \\udfff), which is not text") from None
+    return value
 
 
 def _as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -88,32 +94,27 @@ def _as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _not_text(path: Path, codec: str, first: int, error: UnicodeDecodeError) -> str:
-    """What the file is instead, as far as its lines tell."""
+    """What the file is instead, as far as its lines tell; what is UTF-8 by its bytes is hardly anything else."""
     other = _OTHER[codec]
-    good: list[int] = []
-    bad: list[int] = []
-    neither: list[int] = []
-    for number, raw in numbered(path, None, LONGEST_RECORD, codec):
-        if raw.isascii():
-            continue
-        (good if _is_in(raw, codec) else bad if _is_in(raw, other) else neither).append(number)
-    if neither or not bad:
-        byte = error.object[error.start]
-        line = neither[0] if neither else first
+    found: dict[str, list[int]] = {"utf-8": [], "cp949": [], "": []}
+    for number, raw in enumerate(read_unpacked(path).split(b"\n"), 1):
+        if not raw.isascii():
+            found[next((each for each in ("utf-8", "cp949") if _is_in(raw, each)), "")].append(number)
+    if found[""] or not found[other]:
         return (
-            f"{path}, line {line}: neither {_SHOWN[codec]} nor {_SHOWN[other]} (byte 0x{byte:02x}); "
-            "mend or remove the line"
+            f"{path}, line {found[''][0] if found[''] else first}: neither {_SHOWN[codec]} nor {_SHOWN[other]} "
+            f"(byte 0x{error.object[error.start]:02x}); mend or remove the line"
         )
-    if good:
-        lines = ", ".join(map(str, bad[:_NAMED])) + (f" and {len(bad) - _NAMED:,} more" if len(bad) > _NAMED else "")
+    if found[codec]:
+        fewer, more = sorted((codec, other), key=lambda each: len(found[each]))
+        lines = found[fewer]
+        some = ", ".join(map(str, lines[:_NAMED])) + (f" and {len(lines) - _NAMED:,} more" if lines[_NAMED:] else "")
         return (
-            f"{path}, line {lines}: {_SHOWN[other]}, but {len(good):,} lines are {_SHOWN[codec]}; "
+            f"{path}, line {some}: {_SHOWN[fewer]}, but {len(found[more]):,} lines are {_SHOWN[more]}; "
             "write the whole file in one encoding"
         )
-    name = f"say encoding {other}, or convert it: iconv -f {other.upper()} -t UTF-8" if other == "cp949" else ""
-    return f"{path}, line {first}: not {_SHOWN[codec]}; the file looks like {_SHOWN[other]}: " + (
-        name or f"leave encoding {codec} out"
-    )
+    advice = "say encoding cp949, or convert it: iconv -f CP949 -t UTF-8" if other == "cp949" else f"leave {codec} out"
+    return f"{path}, line {first}: not {_SHOWN[codec]}; the file looks like {_SHOWN[other]}: {advice}"
 
 
 def _is_in(raw: bytes, codec: str) -> bool:

@@ -99,4 +99,6 @@ def _name(path: Path, record: Record, column: str, value: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    return {"list": "a list", "dict": "an object", "bool": "a truth value"}.get(type(value).__name__, "no text")
+    return {"list": "a list", "dict": "an object", "bool": "a truth value"}.get(
+        type(value).__name__, type(value).__name__
+    )

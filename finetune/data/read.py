@@ -120,7 +120,17 @@ def _read(path: Path, source: Source, labelled: bool) -> Rows:
     if not rows.rows:
         some = f" ({len(rows.skipped):,} without text: {listed(rows.skipped)})" if rows.skipped else ""
         raise InputError(f"{path} has no row with text{some}")
-    return rows
+    return _named_apart(rows)
+
+
+def _named_apart(rows: Rows) -> Rows:
+    """Rows that answers can be given to by name: where names repeat (as in KorSTS), places stand for all."""
+    for name in ("name", "place"):
+        if len({getattr(row, name) for row in rows.rows}) == len(rows):
+            return (
+                rows if name == "name" else replace(rows, rows=tuple(replace(row, name=row.place) for row in rows.rows))
+            )
+    return replace(rows, rows=tuple(replace(row, name=f"{row.place} #{n}") for n, row in enumerate(rows.rows, 1)))
 
 
 def _columns(path: Path, task: Task) -> tuple[str, ...]:

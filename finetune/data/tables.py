@@ -95,7 +95,7 @@ def open_table(path: Path, encoding: str = "utf-8", columns: Sequence[str] = ())
     if first is None:
         raise InputError(f"{path} is empty; its first line must name the columns")
     header = tuple(plain(name) for name in first[1])
-    _once(path, header)
+    _once(f"{path}, line 1", header)
     return Table(path, header, _cells(path, header, lines, "the header has"))
 
 
@@ -126,10 +126,10 @@ def cell(path: Path, record: Record, name: str) -> Any:
     return value
 
 
-def _once(path: Path, names: Sequence[str]) -> None:
+def _once(where: str, names: Sequence[str]) -> None:
     for name in names:
         if (count := names.count(name)) > 1:
-            raise InputError(f"{path}, line 1: {count} columns are named {name!r}; rename one")
+            raise InputError(f"{where}: {count} columns are named {name!r}; rename one")
 
 
 def _cells(path: Path, names: tuple[str, ...], lines: Iterator[tuple[int, list[str]]], why: str) -> Iterator[Record]:
@@ -204,7 +204,7 @@ def _parquet(path: Path) -> Table:
             columns = tuple(map(plain, file.schema_arrow.names))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise InputError(f"{path}: damaged or not a Parquet file: {str(error).splitlines()[0][:200]}") from None
-    _once(path, columns)
+    _once(str(path), columns)
     return Table(path, columns, _parquet_records(path, columns))
 
 
