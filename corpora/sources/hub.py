@@ -73,12 +73,13 @@ def is_dataset(name: str) -> bool:
     return name.startswith("hf:")
 
 
-def fetch_dataset(name: str, folder: Path, text_field: str) -> tuple[Path, Dataset]:
+def fetch_dataset(name: str, folder: Path, text_field: str | None) -> tuple[Path, Dataset]:
     """The JSONL file of `hf:dataset[:config[:split]]` in `folder`, streamed unless it is there, and what it is.
 
     Without a config the data set's default one is taken (`hf:org/name::test`), without a split `train`. A line has
-    `text`, and `id` and `title` if the row has them as texts or numbers; rows without text are left out. Several
-    processes may call this at once: one streams, the others wait.
+    `text`, and `id` and `title` if the row has them as texts or numbers; rows without text are left out. With
+    `text_field` None a line is a whole row, with the names of its classes instead of their numbers. Several processes
+    may call this at once: one streams, the others wait.
 
     Raises InputError in one line for what cannot be reached, found, read or understood.
     """
@@ -103,7 +104,8 @@ def _instead(asked: Asked, folder: Path) -> str:
     if not files:
         return "try again when there is a connection"
     latest = max(files, key=lambda path: path.stat().st_mtime)
-    return f"{latest} was fetched before: name that file instead, with corpus.text_field=text"
+    column = "" if asked.text_field is None else ", with corpus.text_field=text"
+    return f"{latest} was fetched before: name that file instead{column}"
 
 
 def _finished(path: Path, asked: Asked) -> Dataset | None:
@@ -128,6 +130,8 @@ def _fetch(path: Path, asked: Asked, info: Any, datasets: Any) -> Dataset:
         raise InputError(
             f"{asked.name}: none of its {end.rows:,} rows has text in {asked.text_field!r}; "
             "name another column by corpus.text_field"
+            if asked.text_field is not None
+            else f"{asked.name}: it has no rows"
         )
     data = Dataset(
         name=info.id,
@@ -186,6 +190,8 @@ def _write_frame(
 
 def _line(number: int, row: dict[str, Any], asked: Asked) -> bytes | None:
     """A row as a line of JSONL, None without text."""
+    if asked.text_field is None:
+        return _encoded(number, row, asked)
     text = row[asked.text_field]
     if text is not None and not isinstance(text, str):
         raise InputError(
@@ -195,8 +201,14 @@ def _line(number: int, row: dict[str, Any], asked: Asked) -> bytes | None:
     if not text or text.isspace():
         return None
     names = {name: str(row[name]) for name in NAMES if isinstance(row.get(name), str | int)}
+    return _encoded(number, {"text": text, **names}, asked)
+
+
+def _encoded(number: int, row: dict[str, Any], asked: Asked) -> bytes:
     try:
-        return (json.dumps({"text": text, **names}, ensure_ascii=False) + "\n").encode()
+        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    except TypeError as error:
+        raise InputError(f"{asked.name}, row {number:,}: not texts and numbers only ({error})") from None
     except UnicodeEncodeError:
         raise InputError(f"{asked.name}, row {number:,}: half of a character, which is not Unicode text") from None
 

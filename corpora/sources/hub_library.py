@@ -11,9 +11,10 @@ import posixpath
 import re
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
@@ -41,18 +42,18 @@ class NoAnswerError(InputError):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a source's name asks for, and the column with the text."""
+    """What a source's name asks for, and the column with the text; None for whole rows."""
 
     name: str
     id: str
     config: str | None
     split: str
-    text_field: str
+    text_field: str | None
 
     @property
     def stem(self) -> str:
         """A file's name for it, without slashes, colons and what a shell takes for a pattern."""
-        column = "" if self.text_field == "text" else f"+{quote(self.text_field, safe='')}"
+        column = "" if self.text_field == "text" else f"+{quote(self.text_field or '', safe='')}"
         config = quote(self.config or "default", safe="")
         return "--".join(("hf", self.id.replace("/", "--"), config, f"{self.split}{column}"))
 
@@ -141,6 +142,7 @@ class Rows:
 
     def __init__(self, asked: Asked, info: Any, datasets: Any) -> None:
         self.config, self.total = "", 0
+        self._named: dict[str, Callable[[Any], Any]] = {}
         self._asked, self._info = asked, info
         self._page = f"{datasets.config.HF_ENDPOINT.rstrip('/')}/datasets/{info.id}"
         try:
@@ -174,7 +176,7 @@ class Rows:
             except Exception as error:  # as above: the network, or what the library makes of a damaged file
                 raise InputError(f"{self._asked.name}, after row {number:,}: {self._why(error)}") from error
             number += 1
-            yield number, row
+            yield number, {**row, **{column: named(row[column]) for column, named in self._named.items()}}
 
     def _open(self, datasets: Any) -> Any:
         from pyarrow.dataset import ParquetFragmentScanOptions
@@ -197,15 +199,17 @@ class Rows:
             example = f"hf:{asked.id}:{asked.config or ''}:{next(iter(streams))}"
             raise InputError(f"{asked.name}: no split {asked.split!r}; choose one of {_some(streams)}, as {example}")
         stream = streams[asked.split]
+        known = (builder.info.splits or {}).get(asked.split)
+        self.config, self.total = config, (known and known.num_examples) or 0
+        if asked.text_field is None:
+            self._named = _class_names(stream.features or {})
+            return stream
         columns = stream.column_names or list(next(iter(stream), {}))
         if asked.text_field not in columns:
             raise InputError(
                 f"{asked.name}: no column {asked.text_field!r}; there are {_some(columns)}; "
                 "name the one with the text by corpus.text_field"
             )
-        self.config = config
-        known = (builder.info.splits or {}).get(asked.split)
-        self.total = (known and known.num_examples) or 0
         return stream.select_columns([column for column in columns if column in (asked.text_field, *NAMES)])
 
     def _why(self, error: Exception) -> str:
@@ -234,6 +238,22 @@ def check_origin(asked: Asked, info: Any, builder: Any) -> None:
     for file in (file for files in builder.config.data_files.values() for file in files):
         if not posixpath.normpath(file).startswith(home):
             raise InputError(f"{asked.name}: its README.md names {file!r}, outside of the data set; take another one")
+
+
+def _class_names(features: Mapping[str, Any]) -> dict[str, Callable[[Any], Any]]:
+    """For columns of classes, or of lists of them: what turns their numbers into names; -1 is no class."""
+    found: dict[str, Callable[[Any], Any]] = {}
+    for column, feature in features.items():
+        inner = getattr(feature, "feature", feature)
+        if names := getattr(inner, "names", None):
+            found[column] = partial(_named_class, tuple(names))
+    return found
+
+
+def _named_class(names: Sequence[str], value: Any) -> Any:
+    if isinstance(value, list):
+        return [_named_class(names, each) for each in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
 
 
 def _status(error: Exception) -> int | None:

@@ -163,7 +163,7 @@ def _inside(folder: Path, known: SourceSettings) -> list[Source]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         entries = [Path(place) / name for name in (*folders, *names) if not name.startswith(".")]
         for entry in entries:
-            _stay_inside(entry, folder)
+            stay_inside(entry, folder)
         shown += [entry for entry in entries if entry.is_file()]
     shown.sort()
     texts = [Source(file, file.relative_to(folder).as_posix(), known) for file in shown if file.name.endswith(SUFFIXES)]
@@ -180,7 +180,7 @@ def _unreadable(error: OSError) -> None:
     raise InputError(f"cannot read the folder {error.filename}: {error.strerror}")
 
 
-def _stay_inside(entry: Path, folder: Path) -> None:
+def stay_inside(entry: Path, folder: Path) -> None:
     """A link in a folder that someone handed over must not pull other files of this machine into a corpus."""
     if not entry.is_symlink():
         return

@@ -55,11 +55,21 @@ class Opened(NamedTuple):
 @contextmanager
 def unpacked(path: Path) -> Iterator[Opened]:
     """Open `path`. Raises InputError naming the file for a format that is none of ours."""
+    with _opened(path) as (stream, plain):
+        yield Opened(stream, plain, _format(path, _peek(stream), packed=stream is not plain))
+
+
+def read_unpacked(path: Path) -> bytes:
+    """All bytes of a file, unpacked, whatever they are. Raises InputError naming the file for damage."""
+    with damage_told(path), _opened(path) as (stream, _):
+        return stream.read()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     try:
-        with path.open("rb", buffering=1 << 20) as plain:
-            stream = _unpack(plain)
-            with stream:
-                yield Opened(stream, plain, _format(path, _peek(stream), packed=stream is not plain))
+        with path.open("rb", buffering=1 << 20) as plain, _unpack(plain) as stream:
+            yield stream, plain
     except (PermissionError, IsADirectoryError) as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from None
 
