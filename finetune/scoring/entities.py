@@ -29,7 +29,7 @@ _OUTSIDE = "O"
 def score_entities(truth: Sequence[Sequence[Span]], answers: Sequence[Sequence[Span]], texts: Sequence[str]) -> Scores:
     """Scores of the entities of all texts, shares in [0, 1]; `classes` are the kinds, in `rows` their entities.
 
-    `micro_f1`, `micro_precision`, `micro_recall` count all entities alike (micro); `macro_f1` is the mean
+    `micro_f1`, `micro_precision`, `micro_recall` count all entities alike; `macro_f1` is the mean
     over the kinds that occur in truth or answers, `char_macro_f1` over the tags that do. Without any they are 0.
     Entities of a text do not overlap. Raises ValueError if there are no texts or if the numbers differ.
     """
@@ -45,13 +45,14 @@ def score_entities(truth: Sequence[Sequence[Span]], answers: Sequence[Sequence[S
     counts = [Counter(kind for _, kind, _, _ in entities) for entities in (true, said, true & said)]
     kinds = sorted({*counts[0], *counts[1]})
     classes = tuple(ClassScores(kind, *_prf(*(count[kind] for count in counts)), counts[0][kind]) for kind in kinds)
+    by_tag = _tag_f1(true_tags, said_tags)
     precision, recall, f1 = _prf(*(count.total() for count in counts))
     return Scores(
         {
             "micro_f1": f1,
-            "macro_f1": sum(each.f1 for each in classes) / max(len(classes), 1),
-            "char_macro_f1": _tag_f1(true_tags, said_tags, {_OUTSIDE}),
-            "char_macro_f1_with_o": _tag_f1(true_tags, said_tags, set()),
+            "macro_f1": _mean(each.f1 for each in classes),
+            "char_macro_f1": _mean(value for tag, value in by_tag.items() if tag != _OUTSIDE),
+            "char_macro_f1_with_o": _mean(by_tag.values()),
             "micro_precision": precision,
             "micro_recall": recall,
         },
@@ -75,10 +76,19 @@ def _tags(entities: Iterable[Entity], length: int) -> list[str]:
     return tags
 
 
-def _tag_f1(true: Sequence[str], said: Sequence[str], left_out: set[str]) -> float:
-    tags = sorted({*true, *said} - left_out)
-    return float(f1_score(true, said, labels=tags, average="macro", zero_division=0)) if tags else 0.0
+def _tag_f1(true: Sequence[str], said: Sequence[str]) -> dict[str, float]:
+    """F1 of each tag that occurs; tags as numbers, for scikit-learn takes its time over strings."""
+    tags = sorted({*true, *said})
+    number = {tag: place for place, tag in enumerate(tags)}
+    coded = ([number[tag] for tag in of] for of in (true, said))
+    each = f1_score(*coded, labels=range(len(tags)), average=None, zero_division=0) if tags else []
+    return {tag: float(value) for tag, value in zip(tags, each, strict=True)}
 
 
 def _prf(true: int, said: int, right: int) -> tuple[float, float, float]:
     return right / max(said, 1), right / max(true, 1), 2 * right / max(true + said, 1)
+
+
+def _mean(values: Iterable[float]) -> float:
+    kept = list(values)
+    return sum(kept) / max(len(kept), 1)
