@@ -2,7 +2,7 @@
 
     python -m finetune.embed --model artifacts/export/law --file texts.txt --out texts.npy
 
-(make embed MODEL=DIR FILE=texts.txt OUT=texts.npy). Any encoder will do, fine-tuned or not. Writes (rows, width) float32
+(make embed MODEL=DIR FILE=texts.txt OUT=texts.npy). Any encoder, fine-tuned or not. Writes (rows, width) float32
 in the rows' order; `--pool` says what a vector is:
 
 * mean: the mean over the tokens of the last layer, special ones included, as sentence-transformers has it

@@ -44,6 +44,7 @@ class Bench:
     reading: Reading
     encoded: dict[str, Encoded]
     choice: str
+    parameters: int
 
     @property
     def ceiling(self) -> float | None:
@@ -67,6 +68,7 @@ class Bench:
             "kind": self.kind.name,
             "rows": {role: len(encoded.rows) for role, encoded in self.encoded.items()},
             "classes": len(self.names),
+            "parameters": self.parameters,
             "max_length": self.reading.max_length,
             "truncated": sum(encoded.longer for encoded in self.encoded.values()),
             "windows": sum(len(encoded.examples) - len(encoded.rows) for encoded in self.encoded.values()),
@@ -97,7 +99,7 @@ def set_up(job: Job, sets: Sets) -> Bench:
         role: kind.encode(tokenizer, rows, sets.names, reading)
         for role, rows in (("train", sets.train), ("dev", sets.dev), ("test", sets.test))
     }
-    return Bench(kind, sets.names, tokenizer, reading, encoded, sets.choice)
+    return Bench(kind, sets.names, tokenizer, reading, encoded, sets.choice, model.num_parameters())
 
 
 def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, speaks: bool) -> Learned:
@@ -133,7 +135,7 @@ def first_rows(encoded: Encoded, rows: int) -> Encoded:
     )
 
 
-def announce(bench: Bench, model: PreTrainedModel, notes: Sequence[str]) -> None:
+def announce(bench: Bench, notes: Sequence[str]) -> None:
     """Say what is learned from what."""
     figures = bench.figures
     for note in notes:
@@ -145,7 +147,7 @@ def announce(bench: Bench, model: PreTrainedModel, notes: Sequence[str]) -> None
         )
     counts = ", ".join(f"{rows:,} {role}" for role, rows in figures["rows"].items())
     classes = f", {figures['classes']} classes" if len(bench.names) > 1 else ""
-    say(f"finetune: {counts} texts{classes}, {model.num_parameters() / 1e6:.1f} million parameters")
+    say(f"finetune: {counts} texts{classes}, {bench.parameters / 1e6:.1f} million parameters")
     longest = figures["max_length"]
     if figures["truncated"]:
         say(f"finetune: {figures['truncated']:,} texts are longer than {longest} tokens and lose their end")

@@ -31,12 +31,13 @@ from finetune.data.known import TASKS
 from finetune.data.read import Source
 from finetune.job import FINETUNE, Data, Job
 from finetune.learn import Bench, announce, learn, set_up
-from finetune.model import load_model, write_model
+from finetune.model import write_model
 from finetune.publish import publish, show
 from finetune.results import PREDICTIONS, RESULT, prediction_lines, read_result, write_mistakes, write_result
 from finetune.sets import Sets, read_sets
 from finetune.settings import FinetuneSettings
 from finetune.taskfile import TaskFile, write_task
+from finetune.trainer import steps_of
 from pipeline.artifact import MANIFEST, Figures, Kind, Manifest, build
 from pipeline.console import say
 from pipeline.errors import InputError
@@ -105,7 +106,7 @@ def _make(job: Job, made_from: str, state: PartialState, workspace: Path) -> Fig
     """All runs, and out of them the folder; on the main process."""
     sets = read_sets(job)
     bench = set_up(job, sets)
-    announce(bench, load_model(job.model, bench.kind, bench.names, 0, random_weights=job.random_weights), sets.notes)
+    announce(bench, sets.notes)
     folders = []
     for seed in _seeds(job):
         folders.append(job.scratch / str(seed))
@@ -119,7 +120,8 @@ def _make(job: Job, made_from: str, state: PartialState, workspace: Path) -> Fig
     for file in sorted(folders[best].iterdir()):
         if file.name not in (MANIFEST, RESULT):
             shutil.copyfile(file, workspace / file.name)
-    return {**bench.figures, **publish(job, sets, runs, best, workspace, bench.notes)}
+    cost = {"steps": steps_of(job.settings, len(bench.encoded["train"].examples)), "processes": state.num_processes}
+    return {**bench.figures, **cost, **publish(job, sets, runs, best, workspace, bench.notes)}
 
 
 def _run(job: Job, sets: Sets, bench: Bench, seed: int, state: PartialState, folder: Path) -> Figures:

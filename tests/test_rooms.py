@@ -23,6 +23,8 @@ ROOFS = {
     "probes.next_sentence",
     "pages.demo",
     "pages.report",
+    "finetune.embed",
+    "finetune.predict",
     "finetune.train",
     "pretrain.train",
 }

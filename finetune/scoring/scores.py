@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 from pipeline.errors import InputError
 
 
+#: Measures that are better when lower: nothing is chosen by them.
+LOWER_IS_BETTER = frozenset({"mse", "mae"})
+
+
 @dataclass(frozen=True)
 class ClassScores:
     """One class (or one kind of entity); shares in [0, 1], `rows` of it are in the truth."""
@@ -42,4 +46,6 @@ class Scores:
         """The same with the measure `name` first; raises InputError if there is none of the name."""
         if name not in self.measures:
             raise InputError(f"no measure {name!r} for this task; there are: {', '.join(self.measures)}")
+        if name in LOWER_IS_BETTER:
+            raise InputError(f"finetune.choice {name!r} is better when lower: choose by another measure")
         return replace(self, measures={name: self.measures[name], **self.measures})

@@ -10,13 +10,30 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from finetune.encoding import encode, unknown_share
-from finetune.model import load_classifier, longest_input, write_model
+from finetune.data.rows import Row, Rows
+from finetune.kinds.classes import Classification
+from finetune.kinds.kind import Reading
+from finetune.learn import unknown_share
+from finetune.model import load_model, longest_input, write_model
 from pipeline.errors import InputError
 from pretrain.folder import check_vocabulary, load_folder_tokenizer, model_files
 from tests.finetune.conftest import VOCABULARY, save_encoder, tiny_config
 
 NAMES = ("긍정", "부정", "중립")
+KIND = Classification()
+
+
+def load_classifier(folder: Path, names, seed: int, **flags):
+    return load_model(folder, KIND, names, seed, **flags)
+
+
+def encode(tokenizer, texts, labels, max_length):
+    rows = [
+        Row(text, None, NAMES[label], f"line {n}", str(n))
+        for n, (text, label) in enumerate(zip(texts, labels, strict=True))
+    ]
+    encoded = KIND.encode(tokenizer, Rows(Path("rows"), tuple(rows)), NAMES, Reading(max_length))
+    return encoded.examples, encoded.longer
 
 
 @pytest.fixture

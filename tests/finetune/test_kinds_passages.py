@@ -107,7 +107,7 @@ def test_the_end_is_not_before_the_beginning(tokenizer) -> None:
 
 def test_a_question_that_fills_the_window_is_refused(tokenizer) -> None:
     given = rows(row("조선 서울", "조선", question="서울 " * 20))
-    with pytest.raises(InputError, match="is 20 tokens long|is 40 tokens long"):
+    with pytest.raises(InputError, match="is 40 tokens long"):
         KIND.encode(tokenizer, given, (), Reading(24, 6))
 
 

@@ -230,7 +230,12 @@ def test_marks_of_these_weights_and_no_others(road: Path, tmp_path: Path) -> Non
             {"t.sum.p_at_1": 0.2, "t.sum.p_at_1_low": 0.1, "u.sum.p_at_1": 0.3},
         ),
         ("josa", "other", {"t/model.safetensors": "b" * 64}, {"accuracy": 0.1}),
-        ("finetune", "news", {"model model.safetensors": weights}, {"kind": "ner", "test": {"macro_f1": 0.9}, "best_epoch": 2}),
+        (
+            "finetune",
+            "news",
+            {"model model.safetensors": weights},
+            {"kind": "ner", "test": {"macro_f1": 0.9}, "best_epoch": 2},
+        ),
     ):
         folder = tmp_path / stage / name
         folder.mkdir(parents=True)
