@@ -29,7 +29,7 @@ _OUTSIDE = "O"
 def score_entities(truth: Sequence[Sequence[Span]], answers: Sequence[Sequence[Span]], texts: Sequence[str]) -> Scores:
     """Scores of the entities of all texts, shares in [0, 1]; `classes` are the kinds, in `rows` their entities.
 
-    `micro_f1`, `micro_precision`, `micro_recall` count all entities alike; `macro_f1` is the mean
+    `entity_f1`, `entity_precision`, `entity_recall` count all entities alike; `entity_macro_f1` is the mean
     over the kinds that occur in truth or answers, `char_macro_f1` over the tags that do. Without any they are 0.
     Entities of a text do not overlap. Raises ValueError if there are no texts or if the numbers differ.
     """
@@ -49,12 +49,12 @@ def score_entities(truth: Sequence[Sequence[Span]], answers: Sequence[Sequence[S
     precision, recall, f1 = _prf(*(count.total() for count in counts))
     return Scores(
         {
-            "micro_f1": f1,
-            "macro_f1": _mean(each.f1 for each in classes),
+            "entity_f1": f1,
+            "entity_macro_f1": _mean(each.f1 for each in classes),
             "char_macro_f1": _mean(value for tag, value in by_tag.items() if tag != _OUTSIDE),
             "char_macro_f1_with_o": _mean(by_tag.values()),
-            "micro_precision": precision,
-            "micro_recall": recall,
+            "entity_precision": precision,
+            "entity_recall": recall,
         },
         len(texts),
         classes,

@@ -116,7 +116,7 @@ def _epochs(axes: Axes, last: int) -> None:
 
     axes.set_xlabel("epoch")
     axes.set_xlim(0.7, last + 0.3)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 

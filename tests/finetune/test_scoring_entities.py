@@ -44,9 +44,9 @@ def test_spans_score_as_their_tags_do(rows: list[tuple[list[Span], list[Span]]])
     true, said = (
         {(row, *chunk) for row, spans in enumerate(sets) for chunk in chunks(tags(spans))} for sets in (truth, answers)
     )
-    assert measures["micro_precision"] == pytest.approx(len(true & said) / max(len(said), 1))
-    assert measures["micro_recall"] == pytest.approx(len(true & said) / max(len(true), 1))
-    assert measures["micro_f1"] == pytest.approx(2 * len(true & said) / max(len(true) + len(said), 1))
+    assert measures["entity_precision"] == pytest.approx(len(true & said) / max(len(said), 1))
+    assert measures["entity_recall"] == pytest.approx(len(true & said) / max(len(true), 1))
+    assert measures["entity_f1"] == pytest.approx(2 * len(true & said) / max(len(true) + len(said), 1))
     ours, theirs = ([tag for spans in sets for tag in tags(spans)] for sets in (truth, answers))
     report = classification_report(ours, theirs, output_dict=True, zero_division=0)
     kept = [each["f1-score"] for tag, each in report.items() if tag[:2] in ("B-", "I-")]
@@ -59,7 +59,7 @@ def test_what_seqeval_gives() -> None:
     answers = [[Span(0, 4, "PS"), Span(5, 10, "DT"), Span(11, 13, "PS")], [Span(0, 3, "PS")]]
     scores = score_entities(truth, answers, [TEXT] * 2)
     # seqeval 1.2.2, mode="strict", scheme=IOB2, of the same as tags: micro, macro.
-    assert (scores.measures["micro_f1"], scores.measures["macro_f1"]) == pytest.approx((0.5, 7 / 15))
+    assert (scores.measures["entity_f1"], scores.measures["entity_macro_f1"]) == pytest.approx((0.5, 7 / 15))
     assert [(each.name, each.rows) for each in scores.classes] == [("DT", 1), ("LC", 1), ("PS", 2)]
     assert scores.classes[2].precision == pytest.approx(1 / 3)
 
@@ -67,13 +67,13 @@ def test_what_seqeval_gives() -> None:
 def test_spaces_at_the_edge_do_not_count_and_josa_do() -> None:
     space = score_entities([[Span(11, 13, "LC")]], [[Span(10, 13, "LC")]], [TEXT])
     josa = score_entities([[Span(11, 13, "LC")]], [[Span(11, 15, "LC")]], [TEXT])
-    assert (space.measures["micro_f1"], josa.measures["micro_f1"]) == (1, 0)
+    assert (space.measures["entity_f1"], josa.measures["entity_f1"]) == (1, 0)
     assert 0 < josa.measures["char_macro_f1"] < 1
 
 
 def test_no_entities_and_no_texts() -> None:
     scores = score_entities([[]], [[]], ["없다"])
-    assert (scores.measures["micro_f1"], scores.measures["char_macro_f1"], scores.classes) == (0, 0, ())
+    assert (scores.measures["entity_f1"], scores.measures["char_macro_f1"], scores.classes) == (0, 0, ())
     with pytest.raises(ValueError, match="no rows"):
         score_entities([], [], [])
     with pytest.raises(ValueError, match="zip"):

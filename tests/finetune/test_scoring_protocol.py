@@ -5,6 +5,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from finetune.scoring.protocol import RECORD, count_uses, digest, peer_maximum, record_use, uses_of
 from pipeline.errors import InputError
@@ -55,6 +56,18 @@ def test_several_processes_lose_no_line(tmp_path: Path) -> None:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert count_uses(uses_of(tmp_path, "same")).settings == 40
+
+
+def test_one_writes_at_a_time(tmp_path: Path) -> None:
+    use(tmp_path, "a")
+    other = multiprocessing.get_context("fork").Process(target=use, args=(tmp_path, "a"))
+    with FileLock(tmp_path / "finetune" / f".{RECORD}.lock"):
+        other.start()
+        other.join(0.5)
+        assert other.is_alive()
+        assert len(uses_of(tmp_path, "a")) == 1
+    other.join(30)
+    assert len(uses_of(tmp_path, "a")) == 2
 
 
 def test_a_line_that_was_cut_off_is_named_and_swallows_nothing(

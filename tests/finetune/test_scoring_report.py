@@ -167,6 +167,22 @@ def test_without_a_font_classes_have_numbers(
     assert "| 1 | 긍정 |" in text, "the number is found in the table"
 
 
+def test_a_name_that_no_font_has_gives_all_numbers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fonts, "_characters", lambda name: frozenset(map(ord, "긍정")))
+    assert plots.labels(["긍정", "정"]) == ["긍정", "정"]
+    assert plots.labels(["긍정", "긍𓀀"]) == ["class 1", "class 2"]
+    assert capsys.readouterr().err.count("warning") == 1
+
+
+def test_dollars_are_no_mathematics(tmp_path: Path) -> None:
+    names = [r"$\frac$", "$5 $6"]
+    plots.draw_confusion(tmp_path, score_classes([0, 1], [0, 1], names))
+    shown = (tmp_path / "confusion.svg").read_text("utf-8")
+    assert all(f">{name}<" in shown for name in names)
+
+
 def test_mistakes_are_the_surest_first() -> None:
     rows = [(f"line {number}", f"글 {number}") for number in range(5)]
     found = most_confident(rows, list("aaaab"), list("abbbb"), [0.99, 0.6, 0.9, 0.6, 1.0], most=3)
