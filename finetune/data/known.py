@@ -74,7 +74,7 @@ _ALL = (
         "how alike two sentences are, 0 to 5 (`labels.binary-label` for the yes or no of it)", _KLUE, _BY_SA,
     ),
     Task(
-        "klue-ner", "ner", "tagged", "tokens", None, "ner_tags", "entity_macro_f1", "six kinds of entities, by character",
+        "klue-ner", "ner", "tagged", "tokens", None, "ner_tags", "entity_macro_f1", "six kinds of entities",
         _KLUE, _BY_SA,
     ),
     Task(

@@ -12,8 +12,6 @@ from sklearn.metrics import f1_score
 from finetune.scoring.scores import Scores
 from pipeline.errors import InputError
 
-#: Measures of numbers that are better when lower: none to choose by.
-LOWER_IS_BETTER = frozenset({"mse", "mae"})
 #: From this similarity on KLUE-STS and KorSTS call two sentences the same (0 to 5).
 SAME = 3.0
 
