@@ -61,6 +61,7 @@ def test_the_examples_in_the_docstrings(module) -> None:
         ("urls", "아무 것도 없다. a.b", "아무 것도 없다. a.b"),
         ("emails", "메일은 hong.gd@example.co.kr로", "메일은 [EMAIL]로"),
         ("phones", "☎ 010-1234-5678 (가격 1,234,567원)", "☎ [PHONE] (가격 1,234,567원)"),
+        ("phones", "a@example.com, 010-1234-5678", "a@example.com, [PHONE]"),
         ("special_characters", "★별★ 5점! [URL] A&B 50% ㅠㅠ ▶", " 별  5점! [URL] A&B 50% ㅠㅠ  "),
         ("repeats", "ㅋㅋㅋㅋ 와!!!! 10000원 ㅠㅜㅠㅜㅠㅜ", "ㅋㅋ 와!! 10000원 ㅠㅜㅠㅜ"),
         ("repeats:1", "ㅋㅋㅋㅋ", "ㅋ"),

@@ -43,7 +43,7 @@ def test_what_is_left_out_is_told(reviews, write) -> None:
 def test_its_fingerprint_knows_the_labels(reviews) -> None:
     before = fingerprint(reviews)
     assert len(input_files(reviews)) == 4
-    (reviews / "긍정" / "2.txt").rename(reviews / "부정" / "2.txt")
+    (reviews / "긍정").rename(reviews / "긍정적")
     assert fingerprint(reviews) != before
 
 
