@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from pipeline.errors import InputError
 
-
 #: Measures that are better when lower: nothing is chosen by them.
 LOWER_IS_BETTER = frozenset({"mse", "mae"})
 
