@@ -15,7 +15,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.errors import InputError
-from pretrain.folder import CONFIG, TOKENIZER_CONFIG, first_line, position_limit, tokenizer_files
+from pretrain.folder import CONFIG, LOCAL, TOKENIZER_CONFIG, first_line, position_limit, tokenizer_files
 
 #: A tokenizer that knows no limit says 1e30.
 NO_LIMIT = 1_000_000
@@ -31,7 +31,7 @@ def load_classifier(folder: Path, names: Sequence[str], seed: int, *, random_wei
     try:
         config = AutoConfig.from_pretrained(
             str(folder),
-            local_files_only=True,
+            **LOCAL,
             id2label=labels,
             label2id={name: number for number, name in labels.items()},
             problem_type="single_label_classification",
@@ -39,14 +39,16 @@ def load_classifier(folder: Path, names: Sequence[str], seed: int, *, random_wei
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if random_weights:
-                untrained: PreTrainedModel = AutoModelForSequenceClassification.from_config(config)
+                untrained: PreTrainedModel = AutoModelForSequenceClassification.from_config(
+                    config, trust_remote_code=False
+                )
                 untrained.float()
                 return untrained
             loaded: tuple[PreTrainedModel, dict[str, Any]]
             loaded = AutoModelForSequenceClassification.from_pretrained(
                 str(folder),
                 config=config,
-                local_files_only=True,
+                **LOCAL,
                 use_safetensors=True,
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,  # another task's head may go; see _check_encoder

@@ -56,13 +56,15 @@ def tied(model: MaskedModel, names: Sequence[str]) -> list[Tied]:
         others = _others(said)
         carried = said.exp() * (said - others) / math.log(2)
         bits += carried.sum(-1) / len(FRAMES)
-        words = carried.masked_fill(~model.spelling.beginnings[: said.shape[1]], -math.inf)
+        # Matrices are often longer than the vocabulary.
+        beginnings = model.spelling.beginnings
+        words = carried[:, : len(beginnings)].masked_fill(~beginnings, -math.inf)
         for place in range(len(names)):
             for weight, entry in zip(*(found.tolist() for found in words[place].topk(_WORDS)), strict=True):
-                word = model.spelling.word([entry])
-                both = float(said[place, entry].exp()), float(others[place, entry].exp())
-                if both[0] > both[1]:
-                    ties[place].append((weight, Tie(frame, word, *both)))
+                # Then the name makes it likelier.
+                if weight > 0:
+                    both = float(said[place, entry].exp()), float(others[place, entry].exp())
+                    ties[place].append((weight, Tie(frame, model.spelling.word([entry]), *both)))
     return [
         Tied(name, float(bits[place]), tuple(tie for _, tie in sorted(ties[place], key=lambda one: -one[0])[:_WORDS]))
         for place, name in enumerate(names)

@@ -21,7 +21,16 @@ from transformers import (
 )
 
 from pipeline.errors import InputError
-from pretrain.folder import check_vocabulary, first_line, load_folder_tokenizer, model_files, position_limit
+from pretrain.folder import (
+    LOCAL,
+    check_layers,
+    check_vocabulary,
+    first_line,
+    load_folder_tokenizer,
+    model_files,
+    need_tokens,
+    position_limit,
+)
 from probes.spelling import Spelling
 
 #: Tokens, padding included, that the model reads at once.
@@ -56,6 +65,8 @@ class MaskedModel:
         self.model.eval()
         self.mask_token, self.mask = str(self.tokenizer.mask_token), int(self.tokenizer.mask_token_id)
         self.spelling = Spelling(self.tokenizer)
+        if self.spelling.is_wordpiece:
+            need_tokens(folder, self.tokenizer, ("cls_token", "sep_token", "unk_token"))
         #: Most tokens of an input, special ones included; None: no limit known.
         self.limit = position_limit(self.model)
 
@@ -91,7 +102,11 @@ class MaskedModel:
         places = [(row, place) for row, query in enumerate(queries) for place in query.places]
         rows, columns = torch.tensor(places, dtype=torch.long, device=device).reshape(-1, 2).T
         logits = logits_at(self.model, ids, seen, rows, columns)
-        return torch.split(logits.float().log_softmax(-1), [len(query.places) for query in queries])
+        scores = logits.float().log_softmax(-1)
+        # Compared with anything, it is neither more nor less: every answer would have the first rank.
+        if scores.isnan().any():
+            raise InputError(f"{self.folder} answers with what is no number: its weights are damaged")
+        return torch.split(scores, [len(query.places) for query in queries])
 
 
 def logits_at(model: PreTrainedModel, ids: Tensor, seen: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -119,22 +134,25 @@ def _batches(queries: Sequence[Query]) -> Iterator[list[int]]:
 def _read(folder: Path) -> PreTrainedModel:
     try:
         loaded: Any = AutoModelForMaskedLM.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
+            str(folder), **LOCAL, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # whatever the libraries raise for a folder that does not fit
         raise InputError(f"cannot load a masked language model from {folder}: {first_line(error)}") from None
     model: PreTrainedModel = loaded[0]
     if absent := sorted(loaded[1]["missing_keys"]):
         raise InputError(f"{folder} holds no masked language model: {absent[0]} is absent, its answers would be noise")
+    check_layers(folder, loaded[1]["unexpected_keys"])
     return model
 
 
 def _drawn(folder: Path, seed: int) -> PreTrainedModel:
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        config = AutoConfig.from_pretrained(str(folder), **LOCAL)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model: PreTrainedModel = AutoModelForMaskedLM.from_config(config)
+            model: PreTrainedModel = AutoModelForMaskedLM.from_config(
+                config, trust_remote_code=False, dtype=torch.float32
+            )
     except Exception as error:
         raise InputError(f"cannot make a masked language model of {folder}'s shape: {first_line(error)}") from None
     return model

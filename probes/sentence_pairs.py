@@ -29,7 +29,17 @@ from transformers import AutoConfig, BertForNextSentencePrediction
 from pipeline.artifact import MANIFEST
 from pipeline.errors import InputError
 from pretrain.draws import PAIRS, stream
-from pretrain.folder import CONFIG, check_vocabulary, first_line, load_folder_tokenizer, model_files, position_limit
+from pretrain.folder import (
+    CONFIG,
+    LOCAL,
+    check_layers,
+    check_vocabulary,
+    first_line,
+    load_folder_tokenizer,
+    model_files,
+    need_tokens,
+    position_limit,
+)
 from pretrain.nsp import fit
 
 Objective = Literal["nsp", "sop"]
@@ -103,10 +113,12 @@ class PairModel:
 
     def __init__(self, folder: Path, *, random_weights: int | None = None) -> None:
         model_files(folder, random_weights=random_weights is not None)
+        self._folder = folder
         self.tokenizer = load_folder_tokenizer(folder)
         self.model = _read(folder) if random_weights is None else _drawn(folder, random_weights)
         check_vocabulary(folder, self.model, self.tokenizer)
         self.model.eval()
+        need_tokens(folder, self.tokenizer, ("cls_token", "sep_token"))
         self.limit = position_limit(self.model) or 512
 
     def encode(self, a: str, b: str, draws: np.uint64) -> tuple[list[int], list[int]]:
@@ -141,7 +153,10 @@ class PairModel:
         types = torch.tensor([[*types, *[0] * (width - len(types))] for _, types in inputs])
         seen = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in inputs])
         logits: Tensor = self.model(input_ids=ids, token_type_ids=types, attention_mask=seen).logits
-        return logits.float().softmax(-1)[:, 0]
+        follows = logits.float().softmax(-1)[:, 0]
+        if follows.isnan().any():
+            raise InputError(f"{self._folder} answers with what is no number: its weights are damaged")
+        return follows
 
 
 def objective_of(folder: Path) -> str | None:
@@ -170,7 +185,7 @@ def _read(folder: Path) -> BertForNextSentencePrediction:
     _bert(folder)
     try:
         loaded: Any = BertForNextSentencePrediction.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
+            str(folder), **LOCAL, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # whatever the libraries raise for a folder that does not fit
         raise InputError(f"cannot load a head for pairs from {folder}: {first_line(error)}") from None
@@ -183,6 +198,7 @@ def _read(folder: Path) -> BertForNextSentencePrediction:
         )
     if absent:
         raise InputError(f"{folder} holds no whole model: {absent[0]} is absent, its answers would be noise")
+    check_layers(folder, loaded[1]["unexpected_keys"])
     # A step of training moves the bias, which begins as zeros and is not decayed.
     if objective_of(folder) == "none" or not model.cls.seq_relationship.bias.any():
         raise InputError(
@@ -193,7 +209,7 @@ def _read(folder: Path) -> BertForNextSentencePrediction:
 
 def _bert(folder: Path) -> Any:
     try:
-        config: Any = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        config: Any = AutoConfig.from_pretrained(str(folder), **LOCAL)
     except Exception as error:
         raise InputError(f"cannot read {folder / CONFIG}: {first_line(error)}") from None
     if config.model_type != "bert":
@@ -204,4 +220,4 @@ def _bert(folder: Path) -> Any:
 def _drawn(folder: Path, seed: int) -> BertForNextSentencePrediction:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return BertForNextSentencePrediction(_bert(folder))
+        return BertForNextSentencePrediction(_bert(folder)).float()
