@@ -199,7 +199,13 @@ def _about(figures: Mapping[str, Any], names: list[str]) -> Mapping[str, Any]:
         for table in (figures.get("models"), figures):
             if isinstance(table, Mapping) and isinstance(table.get(name), Mapping):
                 return dict(table[name])
-        own = {key.removeprefix(f"{name}."): value for key, value in figures.items() if key.startswith(f"{name}.")}
+        # `v1.5.mrr` is no figure of v1.
+        longer = tuple(f"{each}." for each in figures.get("models") or () if str(each).startswith(f"{name}."))
+        own = {
+            key.removeprefix(f"{name}."): value
+            for key, value in figures.items()
+            if key.startswith(f"{name}.") and not key.startswith(longer)
+        }
         if own:
             return own
     return figures
