@@ -1,7 +1,8 @@
 """A Hugging Face folder, ours or anyone's, read with plain errors.
 
-Only local folders, only safetensors, no code of the folder's own (`auto_map`). What transformers would let pass in silence stops here: a folder without
-vocabulary (it makes one of five tokens), a tokenizer with ids beyond the embedding matrix.
+Only local folders, only safetensors, no code of the folder's own (`auto_map`). What transformers would let pass in
+silence stops here: a folder without vocabulary (it makes one of five tokens), a tokenizer with ids beyond the embedding
+matrix, layers that the configuration does not know.
 """
 
 from __future__ import annotations
