@@ -86,7 +86,7 @@ def _look(api: HfApi, repository: str, *, public: bool) -> tuple[str | None, lis
         raise InputError(f"--push: {repository} is there and public: say --public, or name another one")
     if info.private and public:
         raise InputError(f"--public: {repository} is there and private: change that in its settings, or leave it out")
-    if not _OURS <= set(names) and (other := [name for name in names if name not in _THEIRS]):
+    if not set(names) >= _OURS and (other := [name for name in names if name not in _THEIRS]):
         raise InputError(
             f"--push: {repository} holds something else ({', '.join(sorted(other)[:3])}), which is left as it is: "
             "name another one"
