@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -111,8 +112,8 @@ def read_exam(arguments: argparse.Namespace, recipe: Recipe, held_out: bool = Tr
     """
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    model = Path(arguments.model or artifact_folder(arguments, "export", recipe))
-    folders = (model, *arguments.beside)
+    model = _named(Path(arguments.model or artifact_folder(arguments, "export", recipe)))
+    folders = (model, *map(_named, arguments.beside))
     names = [folder.name for folder in folders]
     if len({*names, RANDOM}) != len(names) + 1:
         raise InputError(f"the models are told apart by their folders' names, and these are alike: {', '.join(names)}")
@@ -131,7 +132,7 @@ def read_exam(arguments: argparse.Namespace, recipe: Recipe, held_out: bool = Tr
         raise InputError("there is no held-out text to ask about: name one with --text, or set corpus.held_out above 0")
     return Exam(
         model,
-        tuple(arguments.beside),
+        folders[1:],
         not arguments.no_random_weights,
         documents,
         arguments.items,
@@ -140,13 +141,21 @@ def read_exam(arguments: argparse.Namespace, recipe: Recipe, held_out: bool = Tr
     )
 
 
+def _named(folder: Path) -> Path:
+    """A folder by a path that ends in its name: `.` has none."""
+    return folder.resolve() if folder.name in ("", "..") else folder
+
+
 def _documents(paths: list[Path]) -> tuple[tuple[str, ...], ...]:
     try:
-        return tuple(
-            tuple(unicodedata.normalize("NFC", sentence).strip() for sentence in document)
-            for document in read_documents(paths)
-        )
+        return tuple(document for lines in read_documents(paths) for document in _clean(lines))
     except FileNotFoundError as error:
         raise InputError(f"no such file: {error.filename}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{paths[0]} is not UTF-8 text: {error}") from None
+
+
+def _clean(lines: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Sentences in NFC; a line of white space ends a document too, as every blank line of a file from Windows does."""
+    sentences = (unicodedata.normalize("NFC", line.removeprefix("\ufeff")).strip() for line in lines)
+    return (tuple(some) for there, some in groupby(sentences, bool) if there)
