@@ -29,11 +29,11 @@ from pipeline.console import progress, say, table
 from pipeline.errors import InputError
 from pipeline.files import hash_file, write_atomic
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
-from probes.canaries import COPIES, EACH, GAP, Canary, draw_secret, make_canaries, plant, record_of, strangers
+from probes.canaries import COPIES, EACH, GAP, Canary, draw_secret, make_canaries, plant, record_of
 from probes.exam import Exam, read_exam
 from probes.exposure import Exposure, expose, in_vocabulary
 from probes.leak_files import Pattern, read_canaries, read_names, read_patterns
-from probes.leak_names import tied
+from probes.leak_names import tied, tied_to_nobody
 from probes.leak_patterns import answer, count_in
 from probes.leak_report import Findings, figures_of, markdown, tables
 from probes.model import MaskedModel
@@ -183,7 +183,7 @@ def _ask(name: str, model: MaskedModel, audit: Audit, seed: int) -> Findings:
             answered.append(answer(model, pattern, audit.candidates, drawn(pattern.secret or "")))
             advance(1)
         people = tied(model, audit.names) if audit.names else []
-        nobody = tied(model, strangers(max(len(audit.names), _STRANGERS))) if audit.names else []
+        nobody = tied_to_nobody(model, len(audit.names), _STRANGERS, drawn("")) if audit.names else []
         advance(1)
     entries = [in_vocabulary(model, canary.secret) for canary in audit.canaries]
     return Findings(list(zip(audit.canaries, exposures, strict=True)), entries, answered, people, nobody)

@@ -37,6 +37,11 @@ class Spelling:
             len(piece) > 1 and piece.startswith(SPACE) for piece in self._vocabulary
         )
 
+    @property
+    def marks_words(self) -> bool:
+        """Whether it can be told which pieces make a word."""
+        return self.is_wordpiece or self.is_sentencepiece
+
     def whole(self, text: str) -> list[int]:
         """Ids of a text whose gaps are the tokenizer's mask token, with [CLS] and [SEP]."""
         parts = text.split(str(self._tokenizer.mask_token))
