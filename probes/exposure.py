@@ -194,8 +194,7 @@ def _scores(model: MaskedModel, all_hidden: Sequence[Hidden]) -> list[float]:
     for hidden in all_hidden:
         for place, piece in enumerate(hidden.secret):
             follows.setdefault(hidden.query(place, model.mask), {})[piece] = None
-    queries = [Query(query.ids, query.places * len(pieces)) for query, pieces in follows.items()]
-    answers = model.truths(queries, [list(pieces) for pieces in follows.values()])
+    answers = model.choices(list(follows), [list(pieces) for pieces in follows.values()])
     known = {
         (query, piece): cost
         for (query, pieces), costs in zip(follows.items(), answers, strict=True)

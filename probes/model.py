@@ -35,6 +35,8 @@ from probes.spelling import Spelling
 
 #: Tokens, padding included, that the model reads at once.
 BATCH_TOKENS = 8192
+#: Scores of a model that scores every place, held at once: 256 MB.
+DENSE_SCORES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,16 @@ class MaskedModel:
 
         return self._asked(queries, take)
 
+    def choices(self, queries: Sequence[Query], wanted: Sequence[Sequence[int]]) -> list[tuple[float, ...]]:
+        """Of each query of one place, the log-probabilities (nats) there of all the ids that are `wanted`."""
+        return self._asked(queries, lambda number, scores: tuple(scores[0, list(wanted[number])].tolist()))
+
     def _asked(self, queries: Sequence[Query], take: Callable[[int, Tensor], Any]) -> list[Any]:
         found: list[Any] = [None] * len(queries)
-        for numbers in _batches(queries):
+        tokens = BATCH_TOKENS
+        if not isinstance(self.model, BertForMaskedLM):
+            tokens = min(tokens, DENSE_SCORES // len(self.tokenizer))
+        for numbers in _batches(queries, tokens):
             scores = self._scores([queries[number] for number in numbers])
             for number, one in zip(numbers, scores, strict=True):
                 found[number] = take(number, one)
@@ -119,11 +128,11 @@ def logits_at(model: PreTrainedModel, ids: Tensor, seen: Tensor, rows: Tensor, c
     return dense[rows, columns]
 
 
-def _batches(queries: Sequence[Query]) -> Iterator[list[int]]:
-    """Numbers of queries of about one length, as many as are read at once."""
+def _batches(queries: Sequence[Query], tokens: int) -> Iterator[list[int]]:
+    """Numbers of queries of about one length, together at most so many tokens."""
     batch: list[int] = []
     for number in sorted(range(len(queries)), key=lambda number: len(queries[number].ids)):
-        if batch and (len(batch) + 1) * len(queries[number].ids) > BATCH_TOKENS:
+        if batch and (len(batch) + 1) * len(queries[number].ids) > tokens:
             yield batch
             batch = []
         batch.append(number)

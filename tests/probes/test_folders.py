@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForMaskedLM, BertConfig, BertForPreTraining
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import (
+    AutoModelForMaskedLM,
+    BertConfig,
+    BertForPreTraining,
+    RobertaConfig,
+    RobertaForMaskedLM,
+)
 
 from pipeline.errors import InputError
 from probes.candidates import mark
@@ -38,6 +47,17 @@ def changed(folder: Path, change: Callable[[torch.nn.Module], object]) -> Path:
     with torch.no_grad():
         change(model)
     model.save_pretrained(folder)
+    return folder
+
+
+def roberta(entries: int) -> RobertaForMaskedLM:
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    return RobertaForMaskedLM(RobertaConfig(vocab_size=entries, max_position_embeddings=26, pad_token_id=0, **shape))
+
+
+def roberta_folder(folder: Path) -> Path:
+    wordpiece_folder(folder)
+    roberta(len(WORDPIECES)).save_pretrained(folder)
     return folder
 
 
@@ -99,6 +119,47 @@ def test_a_matrix_longer_than_the_vocabulary(folder: Path) -> None:
     assert found.exposure and len(found.exposure.rebuilt) >= 2 and all(one.text for one in found.fillings)
     (marked,) = mark(model, [GAP])
     assert {score.pieces for score in marked.scores} == {1}
+
+
+def test_a_model_that_scores_every_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no BERT scores all entries everywhere: fewer inputs are read at once, the answers are the same."""
+    folder = roberta_folder(tmp_path / "model")
+    model = MaskedModel(folder)
+    texts, read = ["가 나", "가 나 다 바다", "바다"], []
+    whole = [one.total for one in log_likelihoods(model, texts)]
+    monkeypatch.setattr("probes.model.DENSE_SCORES", 10 * len(WORDPIECES))
+    model.model.register_forward_pre_hook(
+        lambda module, given, named: read.append(named["input_ids"].numel()), with_kwargs=True
+    )
+    assert [one.total for one in log_likelihoods(model, texts)] == pytest.approx(whole, abs=1e-5)
+    assert len(read) > 1 and max(read) <= 10
+    assert model.limit == 25
+
+
+def test_candidates_in_pieces_of_bytes_are_not_ranked(tmp_path: Path) -> None:
+    """There a word behind a space is another piece (Ġ) than the word alone."""
+    folder = roberta_folder(tmp_path / "model")
+    alphabet = ByteLevel.alphabet()
+    names = ["<s>", "</s>", "<pad>", "<mask>", "<unk>", *alphabet]
+    tokenizer = Tokenizer(BPE({name: number for number, name in enumerate(names)}, []))
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    tokens = {f"{name}_token": f"<{name}>" for name in ("pad", "mask", "unk")}
+    frame = {"cls_token": "<s>", "sep_token": "</s>", "tokenizer_class": "PreTrainedTokenizerFast"}
+    (folder / "tokenizer_config.json").write_text(json.dumps({**tokens, **frame}))
+    roberta(len(names)).save_pretrained(folder)
+    with pytest.raises(InputError, match=r"neither WordPiece's .* how a candidate is spelled in a gap"):
+        list(mark(MaskedModel(folder), [GAP]))
+
+
+def test_many_candidates_do_not_fill_the_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scores of all entries are kept for one input of a gap, and not for each beginning of a candidate."""
+    model, kept = MaskedModel(folder), []
+    whole = model.log_probabilities
+    monkeypatch.setattr(model, "log_probabilities", lambda queries: kept.append(len(queries)) or whole(queries))
+    candidates = ("가", *(f"바다{one}{other}" for one in "가나다" for other in "가나다"))
+    (marked,) = mark(model, [Gap("a", "[MASK]다", ("가",), candidates)])
+    assert [score.pieces for score in marked.scores] == [1, *[3] * 9] and marked.open_rank and sum(kept) == 1
 
 
 def test_folders_that_do_not_fit(folder: Path) -> None:
