@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,6 +76,10 @@ def draw_pairs(documents: Sequence[Sequence[str]], items: int, sentences: int, s
     def behind(place: tuple[int, int]) -> str:
         return " ".join(documents[place[0]][place[1] : place[1] + sentences])
 
+    def is_wrong(home: int, true: str, place: tuple[int, int]) -> bool:
+        # What follows alike in several documents is not wrong behind any of them.
+        return place[0] != home and behind(place) != true
+
     by_length = sorted((len(behind(place)), place) for place in places)
     draw = np.random.Generator(np.random.Philox(seed))
     pairs = []
@@ -82,14 +87,18 @@ def draw_pairs(documents: Sequence[Sequence[str]], items: int, sentences: int, s
         number, cut = places[drawn]
         a, b = " ".join(documents[number][max(cut - sentences, 0) : cut]), behind((number, cut))
         own = np.random.Generator(np.random.Philox(key=[seed, drawn + 1]))
-        pairs.append(Pair(a, b, behind(_nearest(by_length, len(b), number, own))))
+        near = _nearest(by_length, len(b), partial(is_wrong, number, b))
+        if near:
+            pairs.append(Pair(a, b, behind(near[int(own.integers(len(near)))])))
+    if not pairs:
+        raise InputError("pairs need sentences that are not alike in all documents: name more text with --text")
     return tuple(pairs)
 
 
 def _nearest(
-    by_length: Sequence[tuple[int, tuple[int, int]]], length: int, document: int, draw: np.random.Generator
-) -> tuple[int, int]:
-    """One of the places of other documents whose segments are nearest to `length` characters."""
+    by_length: Sequence[tuple[int, tuple[int, int]]], length: int, fits: Callable[[tuple[int, int]], bool]
+) -> list[tuple[int, int]]:
+    """The places that fit whose segments are nearest to `length` characters."""
     up = bisect_left(by_length, (length, (-1, 0)))
     down = up - 1
     found: list[tuple[int, int]] = []
@@ -99,9 +108,9 @@ def _nearest(
             place, up = by_length[up][1], up + 1
         else:
             place, down = by_length[down][1], down - 1
-        if place[0] != document:
+        if fits(place):
             found.append(place)
-    return found[int(draw.integers(len(found)))]
+    return found
 
 
 class PairModel:
@@ -220,4 +229,6 @@ def _bert(folder: Path) -> Any:
 def _drawn(folder: Path, seed: int) -> BertForNextSentencePrediction:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return BertForNextSentencePrediction(_bert(folder)).float()
+        model = BertForNextSentencePrediction(_bert(folder))
+    model.float()
+    return model
