@@ -23,7 +23,7 @@ from statistics import fmean
 from typing import Any
 
 from pipeline.artifact import Figures, Key, Kind, build
-from pipeline.console import progress, say, table, warn
+from pipeline.console import progress, say, table, visible, warn
 from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pipeline.stage import artifact_folder, read_recipe, run_stage
@@ -31,7 +31,7 @@ from probes.candidates import WAYS, Marked, Way, mark
 from probes.exam import Exam, Share, exam_parser, read_exam
 from probes.gaps import Gap, read_gaps
 from probes.noun_gaps import CANDIDATES, held_out_gaps
-from tokenizer.markdown import cell, code
+from tokenizer.markdown import cell, code_cell
 from tokenizer.markdown import table as markdown_table
 
 #: What this stage makes.
@@ -203,7 +203,13 @@ def _report(figures: Figures, answered: Sequence[Marked]) -> str:
         best = ", ".join(score.candidate for score in marked.best(WAY, _BEST))
         answers = ", ".join(marked.gap.answers)
         rows.append(
-            (code(marked.gap.text), cell(answers), str(marked.rank(WAY)), str(marked.open_rank or ""), cell(best))
+            (
+                code_cell(visible(marked.gap.text)),
+                cell(answers),
+                str(marked.rank(WAY)),
+                str(marked.open_rank or ""),
+                cell(best),
+            )
         )
     lines = [
         f"# Cloze: {_title(figures)}",
