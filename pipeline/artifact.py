@@ -101,6 +101,9 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         manifest = Manifest(**json.loads(text))
         expected = {name: int(record["bytes"]) for name, record in manifest.files.items()}
+        tables = (manifest.settings, manifest.inputs, manifest.figures)
+        if not all(isinstance(table, dict) for table in tables) or any(map(_leads_out, expected)):
+            raise ValueError
     except (ValueError, TypeError, KeyError, AttributeError):
         raise InputError(f"{path} is damaged; delete the folder {folder} and build it again") from None
     for name, size in expected.items():
@@ -109,6 +112,11 @@ def read_manifest(folder: Path) -> Manifest | None:
             state = f"has {file.stat().st_size} bytes, not {size}" if file.is_file() else "is missing"
             raise InputError(f"{file} {state}: the artifact is damaged; delete {folder} and build it again")
     return manifest
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a file's name leads out of its artifact: such a file would be read, and handed on, as a part of it."""
+    return ".." in Path(name).parts or Path(name).is_absolute()
 
 
 def open_artifact(folder: Path, kind: Kind) -> Manifest:
