@@ -7,7 +7,6 @@ corpus that stands there now for the one that was trained on. What is absent or 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,8 @@ MARKS = {
     "nextsentence": "make nextsentence",
     "leaks": "make leaks",
 }
+#: From here on a value of a curve is none: with double precision's largest, the width of a scale would be infinite.
+_ENDLESS = 1e100
 _KINDS = {kind.stage: kind for kind in (CORPUS, TOKENIZER, EXAMPLES, PRETRAIN)}
 
 
@@ -138,7 +139,7 @@ def read_curves(path: Path) -> tuple[tuple[Record, ...], str]:
 
 
 def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _ENDLESS
 
 
 def _part(artifacts: Path, stage: str, name: str) -> Part:
