@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from corpora.document import CORPUS
-from pipeline.artifact import MANIFEST, Kind, Manifest, open_artifact, read_manifest
+from pipeline.artifact import MANIFEST, Kind, Manifest, find_artifact, open_artifact, read_manifest
 from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pretrain.metrics import METRICS, Record, read_metrics
@@ -160,13 +160,9 @@ def _source(artifacts: Path, stage: str, name: str, content: str | None, after: 
     own = _part(artifacts, stage, name)
     if content is None or (own.manifest and own.manifest.content == content):
         return own
-    for folder in sorted((artifacts / stage).glob("[!.]*")):
-        try:
-            found = read_manifest(folder)
-        except InputError:
-            continue
-        if found is not None and found.content == content:
-            return _part(artifacts, stage, folder.name)
+    found = find_artifact(artifacts, _KINDS[stage], name, content)
+    if found:
+        return _part(artifacts, stage, found[0].name)
     told = f"the {stage} that {after.folder} was made from (content {content[:12]}) is not in {artifacts / stage}"
     return Part(stage, artifacts / stage / name, None, own.problem or told, own.digest or "absent")
 

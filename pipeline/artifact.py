@@ -140,6 +140,19 @@ def open_artifact(folder: Path, kind: Kind) -> Manifest:
     return manifest
 
 
+def find_artifact(root: Path, kind: Kind, name: str, content: str) -> tuple[Path, Manifest] | None:
+    """Folder and manifest of the artifact `<root>/<stage>/.../` of this content: under `name`, else under any other.
+
+    Those that are damaged or of another format are passed over.
+    """
+    folder = root / kind.stage
+    for place in (folder / name, *sorted(path for path in folder.glob("[!.]*") if path.name != name)):
+        found = _standing(place)
+        if found and (found.stage, found.format, found.content) == (kind.stage, kind.format, content):
+            return place, found
+    return None
+
+
 def still_there(folder: Path, manifest: Manifest) -> None:
     """Raise InputError if another process replaced an artifact while it was being read."""
     now = read_manifest(folder)
@@ -248,7 +261,7 @@ def _beside(folder: Path, role: str) -> Path:
 
 
 def _standing(folder: Path) -> Manifest | None:
-    """The finished artifact at `folder`; a damaged one counts as absent here, since the caller can rebuild it."""
+    """The finished artifact at `folder`; a damaged one counts as absent here."""
     with contextlib.suppress(InputError):
         return read_manifest(folder)
     return None

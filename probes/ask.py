@@ -17,12 +17,11 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import transformers
-
 from pipeline.console import answer, visible, warn
 from pipeline.errors import InputError
 from pipeline.files import write_atomic
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
+from pretrain.quiet import silence
 from probes.answers import as_json, as_markdown, show
 from probes.fillmask import Answer, encode, fill
 from probes.model import MaskedModel
@@ -37,8 +36,7 @@ def main(argv: list[str] | None) -> None:
     arguments = _parser().parse_args(argv)
     if arguments.top < 1:
         raise InputError("--top: at least 1")
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    silence()
     folders = [arguments.model or artifact_folder(arguments, "export", read_recipe(arguments)), *arguments.compare]
     names = names_of(folders)
     texts = list(_texts(arguments))

@@ -14,7 +14,6 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import transformers
 from scipy.stats import binomtest
 
 from corpora.document import CORPUS, read_documents, shards
@@ -24,6 +23,7 @@ from pipeline.files import hash_file
 from pipeline.recipe import Recipe
 from pipeline.stage import artifact_folder, positive, stage_parser
 from pretrain.folder import model_files
+from pretrain.quiet import silence
 from probes.model import MaskedModel
 
 #: Name of the same shape with random weights in tables and figures.
@@ -110,8 +110,7 @@ def read_exam(arguments: argparse.Namespace, recipe: Recipe, held_out: bool = Tr
 
     Without `held_out` nothing is read but the models: what they are asked comes from elsewhere.
     """
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    silence()
     model = _named(Path(arguments.model or artifact_folder(arguments, "export", recipe)))
     folders = (model, *map(_named, arguments.beside))
     names = [folder.name for folder in folders]
