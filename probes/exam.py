@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from corpora.document import CORPUS, read_documents, shards
-from pipeline.artifact import open_artifact
+from pipeline.artifact import Figures, open_artifact
 from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pipeline.recipe import Recipe
@@ -49,6 +49,16 @@ class Share:
             return 0.0, 1.0
         found = binomtest(self.right, self.of).proportion_ci(method="wilson")
         return float(found.low), float(found.high)
+
+    def figures(self, name: str) -> Figures:
+        """Flat, for a manifest: the share by its name, then `_low`, `_high` and `_of`."""
+        low, high = self.interval
+        return {
+            name: round(self.share, 4),
+            f"{name}_low": round(low, 4),
+            f"{name}_high": round(high, 4),
+            f"{name}_of": self.of,
+        }
 
 
 @dataclass(frozen=True)
@@ -84,9 +94,7 @@ class Exam:
 def exam_parser(module: str, purpose: str, items: int) -> argparse.ArgumentParser:
     """A parser for a probe that marks models on held-out text, `items` of it unless told otherwise."""
     parser = stage_parser(module, purpose)
-    parser.add_argument("--model", type=Path, help="a Hugging Face folder (default: artifacts/export/<name>)")
-    parser.add_argument("--beside", type=Path, action="append", default=[], help="another folder; may be given often")
-    parser.add_argument("--no-random-weights", action="store_true", help="do not ask the same shape untrained")
+    add_models(parser, "which of it, and random weights (default: 0)")
     parser.add_argument(
         "--corpus", type=Path, help="corpus artifact with held-out text (default: artifacts/corpus/<name>)"
     )
@@ -94,8 +102,15 @@ def exam_parser(module: str, purpose: str, items: int) -> argparse.ArgumentParse
         "--text", type=Path, help="ask about this text instead: a sentence a line, documents between blank lines"
     )
     parser.add_argument("--items", type=positive, default=items, help=f"most that is asked (default: {items:,})")
-    parser.add_argument("--seed", type=_seed, default=0, help="which of it, and random weights (default: 0)")
     return parser
+
+
+def add_models(parser: argparse.ArgumentParser, seed: str) -> None:
+    """The flags that say who is asked, and by which seed; `seed`: what that decides."""
+    parser.add_argument("--model", type=Path, help="a Hugging Face folder (default: artifacts/export/<name>)")
+    parser.add_argument("--beside", type=Path, action="append", default=[], help="another folder; may be given often")
+    parser.add_argument("--no-random-weights", action="store_true", help="do not ask the same shape untrained")
+    parser.add_argument("--seed", type=_seed, default=0, help=seed)
 
 
 def _seed(text: str) -> int:
