@@ -38,7 +38,7 @@ from probes.leak_patterns import answer, count_in
 from probes.leak_report import Findings, figures_of, markdown, tables
 from probes.model import MaskedModel
 
-LEAKS = Kind("leaks", 1, "make leaks")
+LEAKS = Kind("leaks", 2, "make leaks")
 #: Others of the same form that a secret is ranked among.
 CANDIDATES = 1000
 #: Made-up names beside those given, at least.

@@ -98,8 +98,9 @@ def test_texts_from_files(folder: Path, write, capsys: pytest.CaptureFixture[str
     with pytest.raises(InputError, match=r"^text 2: nothing to fill"):
         run("--model", folder, "--text", "[MASK]", "--text", "나")
     assert capsys.readouterr().out == "", "nothing is answered before all texts are looked at"
-    with pytest.raises(InputError, match="--top: at least 1"):
-        run("--model", folder, "--top", 0)
+    for top in (0, 1001):
+        with pytest.raises(InputError, match="--top: at least 1, at most 1,000"):
+            run("--model", folder, "--text", "나 [GAP]", "--top", top)
 
 
 def test_no_text_and_no_vocabulary_steers_a_terminal(
