@@ -50,6 +50,7 @@ from pretrain.draws import MASKS, stream
 from pretrain.masking import PairMaskingCollator, mask_table
 from pretrain.nsp import PairPlan, draw_plan, lengths_of
 from pretrain.prepared import Prepared, open_prepared
+from pretrain.quiet import silence
 from pretrain.settings import ExamplesSettings
 
 #: Its artifact, block size, batch size, seconds, turns, and a folder to work in.
@@ -127,7 +128,7 @@ def main(argv: list[str] | None) -> None:
     if arguments.megatron and not (arguments.megatron / "megatron" / "core").is_dir():
         raise InputError(f"--megatron {arguments.megatron}: no megatron/core in it; see the benchmark's first lines")
     torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
+    silence()
     prepared = open_prepared(arguments.examples)
     tokenizer = AutoTokenizer.from_pretrained(str(prepared.folder), local_files_only=True)
     _plans(prepared, arguments.seconds)

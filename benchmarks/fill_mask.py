@@ -30,6 +30,7 @@ from transformers import pipeline
 from corpora.document import read_documents, shards
 from pipeline.console import progress, table
 from pipeline.stage import positive, run_stage
+from pretrain.quiet import silence
 from probes.exam import RANDOM, Share
 from probes.fillmask import encode, fill
 from probes.model import MaskedModel
@@ -65,8 +66,7 @@ class Item:
 def main(argv: list[str] | None) -> None:
     """Ask, compare, print the tables."""
     arguments = _parser().parse_args(argv)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    silence()
     model, drawn = MaskedModel(arguments.model), MaskedModel(arguments.model, random_weights=arguments.seed)
     sentences = [line for document in read_documents(shards(arguments.corpus, "heldout")) for line in document]
     random.Random(arguments.seed).shuffle(sentences)

@@ -18,7 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-import transformers
 from torch import Tensor
 from transformers import BertForPreTraining
 
@@ -36,6 +35,7 @@ from pretrain.onnx_export import (
     write_int8,
     write_onnx,
 )
+from pretrain.quiet import silence
 from pretrain.settings import ModelSettings
 
 BATCHES, LENGTHS = (1, 32), (32, 128)
@@ -55,8 +55,7 @@ def main() -> None:
     if bool(arguments.folder) == bool(arguments.shape):
         parser.error("name a folder, or --shape RECIPE")
     need_onnx("onnx_latency")
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    silence()
     torch.set_num_threads(arguments.threads)
     model = _model(arguments)
     with TemporaryDirectory() as scratch:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from pipeline.console import say
+from pretrain.quiet import silence
 from tokenizer.wordpiece import CLS, MASK, PAD, SEP, UNK, load_tokenizer
 
 MASKED_SHARE = 0.15
@@ -144,8 +145,7 @@ def _gaps(tokenizer: Tokenizer, ids: Sequence[int], gaps: set[int], truth: dict[
 def model_bits(folder: Path, exams: Sequence[Sequence[Gaps]]) -> tuple[float, ...]:
     """Bits per character that the exported model needs for what is behind the masks, for each of `exams`."""
     # The pooler and the next-sentence head, which a masked language model has not, are reported at length otherwise.
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    silence()
     model = transformers.AutoModelForMaskedLM.from_pretrained(str(folder), local_files_only=True).eval()
     pad = int(load_tokenizer(folder).token_to_id(PAD) or 0)
     return tuple(_nats(model, pad, gaps) / math.log(2) / sum(one.characters for one in gaps) for gaps in exams)

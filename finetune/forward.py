@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.kinds.kind import Example
 from pipeline.errors import InputError
-from pretrain.folder import first_line
+from pretrain.folder import LOCAL, first_line
 
 #: Tokens of a batch at most, padding included.
 TOKENS = 8192
@@ -69,7 +69,7 @@ def load_for_use(folder: Path, loader: Any, *, cpu: bool) -> PreTrainedModel:
     loaded: tuple[PreTrainedModel, dict[str, Any]]
     try:
         loaded = loader.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            str(folder), **LOCAL, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
     except Exception as error:  # OSError, ValueError, safetensors' own: all mean a folder that does not fit
         raise InputError(f"{folder}: the model cannot be loaded: {first_line(error)}") from None

@@ -16,7 +16,7 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.kinds.kind import Kind
 from pipeline.errors import InputError
-from pretrain.folder import CONFIG, TOKENIZER_CONFIG, first_line, position_limit, tokenizer_files
+from pretrain.folder import CONFIG, LOCAL, TOKENIZER_CONFIG, first_line, position_limit, tokenizer_files
 
 #: A tokenizer that knows no limit says 1e30.
 NO_LIMIT = 1_000_000
@@ -31,18 +31,18 @@ def load_model(
     there.
     """
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, **kind.head(names))
+        config = AutoConfig.from_pretrained(str(folder), **LOCAL, **kind.head(names))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if random_weights:
-                untrained: PreTrainedModel = kind.loader.from_config(config)
+                untrained: PreTrainedModel = kind.loader.from_config(config, trust_remote_code=False)
                 untrained.float()
                 return untrained
             loaded: tuple[PreTrainedModel, dict[str, Any]]
             loaded = kind.loader.from_pretrained(
                 str(folder),
                 config=config,
-                local_files_only=True,
+                **LOCAL,
                 use_safetensors=True,
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,  # another task's head may go; see _check_encoder

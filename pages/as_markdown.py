@@ -24,7 +24,7 @@ from pages.document import (
     told,
     with_headings,
 )
-from tokenizer.markdown import cell, code
+from tokenizer.markdown import cell, code, code_cell
 from tokenizer.markdown import table as markdown_table
 
 #: What could end an address in Markdown, or begin something else in it.
@@ -44,7 +44,7 @@ def as_markdown(report: Report) -> str:
 def _block(block: Block, level: int, above: str = "") -> list[str]:
     match block:
         case Paragraph():
-            return ["".join(map(_cell, block.words)), ""]
+            return ["".join(code(word.text) if isinstance(word, Code) else _cell(word) for word in block.words), ""]
         case Missing():
             return [f"*{cell(block.what)}*" + (f" Make it with {code(block.command)}." if block.command else ""), ""]
         case Notice():
@@ -82,7 +82,7 @@ def _table(block: Table, above: str) -> list[str]:
 def _cell(value: Cell) -> str:
     """A cell, and its space at either end, which `cell` takes away."""
     if isinstance(value, Code):
-        return code(value.text).replace("|", "\\|")
+        return code_cell(value.text)
     if isinstance(value, Link):
         return cell(value.text) if _UNSAFE.search(value.address) else f"[{cell(value.text)}](<{value.address}>)"
     if isinstance(value, Share):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -35,6 +36,8 @@ MOST_GAPS, MOST_WORDS = 32, 4
 MOST_COSTED = 128
 #: Tokens and josa of a text whose josa are judged: it is read that many times for each josa.
 MOST_JUDGED, MOST_JOSA = 64, 12
+#: Characters for each of these tokens: English has five.
+_LETTERS_A_TOKEN = 8
 #: Tokens that a model without a known limit is taken to read.
 _TOKENS = 512
 
@@ -124,7 +127,7 @@ class Asking:
 
     def fill(self, text: str, top: int) -> tuple[Filled, ...]:
         """Each model's `top` guesses for every gap; raises Refused."""
-        first = self._models[0]
+        first, text = self._models[0], _composed(text)
         _check(first, text)
         whole = split_at_gaps(first, text).whole
         if not whole and not any(mark in text.casefold() for mark in ("mask", "gap")):
@@ -147,6 +150,7 @@ class Asking:
 
     def cost(self, text: str) -> tuple[Costed, ...]:
         """What each token of a text costs each model; raises Refused."""
+        text = _composed(text)
         self._check_whole(text, MOST_COSTED)
         answers = []
         for name, model in zip(self.names, self._models, strict=True):
@@ -157,6 +161,7 @@ class Asking:
 
     def josa(self, text: str) -> Josa:
         """The josa of a text against their other form, by pseudo-log-likelihood; raises Refused."""
+        text = _composed(text)
         self._check_whole(text, MOST_JUDGED)
         pairs, left_out = _josa_of(text)
         shares = []
@@ -180,9 +185,19 @@ class Asking:
                 raise Refused("empty", "the text is empty: write a sentence")
             if count > limit:
                 raise Refused("too_long", f"the text is {count:,} tokens long, and here at most {limit} are read")
+            # A word of any length is one [UNK], and the analyser reads all of it, many times over.
+            longest = _LETTERS_A_TOKEN * limit
+            if len(text) > longest:
+                told = f"the text is {len(text):,} characters long, and here at most {longest} are read"
+                raise Refused("too_long", told)
 
     def _of(self, name: str, message: str) -> str:
         return f"{name}: {message}" if len(self.names) > 1 else message
+
+
+def _composed(text: str) -> str:
+    """In NFC, as texts were that a model learned from: a Mac may write Hangul in its parts."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _check(model: MaskedModel, text: str) -> None:

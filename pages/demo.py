@@ -15,11 +15,10 @@ import ipaddress
 import socket
 from pathlib import Path
 
-import transformers
-
 from pipeline.console import say, warn
 from pipeline.errors import InputError
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
+from pretrain.quiet import silence
 from probes.model import MaskedModel
 from probes.opening import names_of, open_model
 
@@ -36,8 +35,7 @@ def main(argv: list[str] | None) -> None:
             raise InputError(
                 f"the page needs {name}: python -m pip install --constraint constraints.txt --editable '.[demo]'"
             )
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    silence()
     folders = [arguments.model or artifact_folder(arguments, "export", read_recipe(arguments)), *arguments.compare]
     names = names_of(folders)
     # Before the models are loaded: that may take a minute.

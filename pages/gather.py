@@ -7,14 +7,13 @@ corpus that stands there now for the one that was trained on. What is absent or 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from corpora.document import CORPUS
-from pipeline.artifact import MANIFEST, Kind, Manifest, open_artifact, read_manifest
+from pipeline.artifact import MANIFEST, Kind, Manifest, find_artifact, open_artifact, read_manifest
 from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pretrain.metrics import METRICS, Record, read_metrics
@@ -29,6 +28,8 @@ MARKS = {
     "nextsentence": "make nextsentence",
     "leaks": "make leaks",
 }
+#: From here on a value of a curve is none: with double precision's largest, the width of a scale would be infinite.
+_ENDLESS = 1e100
 _KINDS = {kind.stage: kind for kind in (CORPUS, TOKENIZER, EXAMPLES, PRETRAIN)}
 
 
@@ -138,7 +139,7 @@ def read_curves(path: Path) -> tuple[tuple[Record, ...], str]:
 
 
 def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _ENDLESS
 
 
 def _part(artifacts: Path, stage: str, name: str) -> Part:
@@ -159,13 +160,9 @@ def _source(artifacts: Path, stage: str, name: str, content: str | None, after: 
     own = _part(artifacts, stage, name)
     if content is None or (own.manifest and own.manifest.content == content):
         return own
-    for folder in sorted((artifacts / stage).glob("[!.]*")):
-        try:
-            found = read_manifest(folder)
-        except InputError:
-            continue
-        if found is not None and found.content == content:
-            return _part(artifacts, stage, folder.name)
+    found = find_artifact(artifacts, _KINDS[stage], name, content)
+    if found:
+        return _part(artifacts, stage, found[0].name)
     told = f"the {stage} that {after.folder} was made from (content {content[:12]}) is not in {artifacts / stage}"
     return Part(stage, artifacts / stage / name, None, own.problem or told, own.digest or "absent")
 

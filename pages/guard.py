@@ -57,7 +57,7 @@ class Guard:
             told = "this page is not served under that name: open it by its address"
             return JSONResponse({"error": told, "code": "host"}, 400)
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
-        foreign = site not in ("same-origin", "none") or (origin is not None and urlsplit(origin).netloc != host)
+        foreign = site not in ("same-origin", "none") or (origin is not None and _host_of(origin) != host)
         if method not in ("GET", "HEAD") and foreign:
             return JSONResponse({"error": "another site may not ask here", "code": "origin"}, 403)
         return None
@@ -72,3 +72,11 @@ class Guard:
         except ValueError:
             return name in self._names
         return True
+
+
+def _host_of(origin: str) -> str:
+    """The host and port of an origin; "" for what is none (`null`, `http://[`)."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""

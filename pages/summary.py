@@ -110,13 +110,14 @@ def _answers(run: Run) -> list[Block]:
     """What the model puts in the gaps of a text, whatever else the probe wrote down."""
     blocks: list[Block] = [Heading("What it says")]
     found = run.answers if isinstance(run.answers, list) else [run.answers]
-    for answer in found:
-        gaps = answer.get("gaps") if isinstance(answer, dict) else None
-        if not isinstance(gaps, list):
-            continue
+    answers = [answer for answer in found if isinstance(answer, dict) and isinstance(answer.get("gaps"), list)]
+    several = len({str(answer.get("model")) for answer in answers}) > 1
+    for answer in answers:
+        gaps = [guesses for guesses in answer["gaps"] if isinstance(guesses, list)]
         for number, guesses in enumerate(gaps, 1):
             rows = [row for rank, guess in enumerate(guesses, 1) if (row := _guess(rank, guess))]
             title = str(answer.get("text", "")) + (f" (gap {number})" if len(gaps) > 1 else "")
+            title += f", says {answer.get('model')}" if several else ""
             blocks += [table(title, ("rank", "answer", "probability"), rows)] if rows else []
     if len(blocks) == 1:
         blocks.append(Missing("It was asked nothing.", f"make pretrain NAME={run.name}"))

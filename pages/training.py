@@ -144,7 +144,7 @@ def training(run: Run) -> tuple[Block, ...]:
         last = max(record["step"] for record in run.records)
         blocks.append(Missing(f"The run has not ended; these are its figures up to step {last:,.0f}.", "make pretrain"))
     blocks.append(curves(run.records))
-    blocks.append(paragraph("A line of many points shows the mean of neighbours; the value at its right is its last."))
+    blocks.append(paragraph("A line of many points shows means of neighbours, the value at its right too."))
     return tuple(blocks)
 
 

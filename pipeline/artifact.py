@@ -101,6 +101,9 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         manifest = Manifest(**json.loads(text))
         expected = {name: int(record["bytes"]) for name, record in manifest.files.items()}
+        tables = (manifest.settings, manifest.inputs, manifest.figures)
+        if not all(isinstance(table, dict) for table in tables) or any(map(_leads_out, expected)):
+            raise ValueError
     except (ValueError, TypeError, KeyError, AttributeError):
         raise InputError(f"{path} is damaged; delete the folder {folder} and build it again") from None
     for name, size in expected.items():
@@ -109,6 +112,11 @@ def read_manifest(folder: Path) -> Manifest | None:
             state = f"has {file.stat().st_size} bytes, not {size}" if file.is_file() else "is missing"
             raise InputError(f"{file} {state}: the artifact is damaged; delete {folder} and build it again")
     return manifest
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a file's name leads out of its artifact: such a file would be read, and handed on, as a part of it."""
+    return ".." in Path(name).parts or Path(name).is_absolute()
 
 
 def open_artifact(folder: Path, kind: Kind) -> Manifest:
@@ -130,6 +138,19 @@ def open_artifact(folder: Path, kind: Kind) -> Manifest:
     for name in changed_files(folder, {name: record["sha256"] for name, record in manifest.files.items()}):
         raise InputError(f"{folder / name} was changed after it was written; delete {folder} and build it again")
     return manifest
+
+
+def find_artifact(root: Path, kind: Kind, name: str, content: str) -> tuple[Path, Manifest] | None:
+    """Folder and manifest of the artifact `<root>/<stage>/.../` of this content: under `name`, else under any other.
+
+    Those that are damaged or of another format are passed over.
+    """
+    folder = root / kind.stage
+    for place in (folder / name, *sorted(path for path in folder.glob("[!.]*") if path.name != name)):
+        found = _standing(place)
+        if found and (found.stage, found.format, found.content) == (kind.stage, kind.format, content):
+            return place, found
+    return None
 
 
 def still_there(folder: Path, manifest: Manifest) -> None:
@@ -240,7 +261,7 @@ def _beside(folder: Path, role: str) -> Path:
 
 
 def _standing(folder: Path) -> Manifest | None:
-    """The finished artifact at `folder`; a damaged one counts as absent here, since the caller can rebuild it."""
+    """The finished artifact at `folder`; a damaged one counts as absent here."""
     with contextlib.suppress(InputError):
         return read_manifest(folder)
     return None

@@ -18,7 +18,6 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-import transformers
 from safetensors.torch import load_model
 from transformers import BertConfig, BertForPreTraining
 
@@ -37,6 +36,7 @@ from pretrain.lineage import ATTRIBUTION, Lineage, recipe_of, trace
 from pretrain.onnx_export import INT8, ONNX, need_onnx, write_int8, write_onnx
 from pretrain.onnx_scores import OnnxResult, score_formats
 from pretrain.push import check_name, push, reasons_against
+from pretrain.quiet import silence
 from pretrain.rundir import PRETRAIN
 from pretrain.verify import check_folder
 from tokenizer.wordpiece import FILES, load_tokenizer, save_tokenizer, vocabulary_of
@@ -48,8 +48,7 @@ EXPORT = Kind("export", 2, "make export")
 def main(argv: list[str] | None) -> None:
     """Parse the command line, export the run if that is not done, hand it on if that is asked for."""
     arguments = _parser().parse_args(argv)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    silence()
     recipe = read_recipe(arguments)
     folder = artifact_folder(arguments, EXPORT.stage, recipe)
     run = arguments.from_run or artifact_folder(arguments, PRETRAIN.stage, recipe)

@@ -1,11 +1,13 @@
 """A Hugging Face folder, ours or anyone's, read with plain errors.
 
-Only local folders, only safetensors. What transformers would let pass in silence stops here: a folder without
-vocabulary (it makes one of five tokens), a tokenizer with ids beyond the embedding matrix.
+Only local folders, only safetensors, no code of the folder's own (`auto_map`). What transformers would let pass in
+silence stops here: a folder without vocabulary (it makes one of five tokens), a tokenizer with ids beyond the embedding
+matrix, layers that the configuration does not know.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,13 @@ from pipeline.errors import InputError
 from pretrain.checkpoint import OPTIMIZER
 
 CONFIG = "config.json"
+#: What goes with every `from_pretrained`: nothing fetched, no code of the folder's own, and no question about it.
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 TOKENIZER_CONFIG = "tokenizer_config.json"
 #: Any one of these holds a vocabulary (`*.model`: SentencePiece, under one of several names).
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+#: Names the files of weights that were saved in several.
+_INDEX = ".safetensors.index.json"
 #: What else a tokenizer may consist of.
 TOKENIZER_REST = (TOKENIZER_CONFIG, "merges.txt", "special_tokens_map.json", "added_tokens.json")
 
@@ -27,7 +33,8 @@ TOKENIZER_REST = (TOKENIZER_CONFIG, "merges.txt", "special_tokens_map.json", "ad
 def model_files(folder: Path, *, random_weights: bool = False) -> list[Path]:
     """The files of `folder` that decide what is learned: configuration, tokenizer, and weights if used.
 
-    Raises InputError if the folder, its config.json, its vocabulary or its safetensors are missing.
+    Raises InputError if the folder, its config.json, its vocabulary or its safetensors are missing, or if its index
+    names other files.
     """
     if not folder.is_dir():
         raise InputError(
@@ -35,7 +42,7 @@ def model_files(folder: Path, *, random_weights: bool = False) -> list[Path]:
             "`hf download NAME --local-dir DIR` and name it with --model DIR"
         )
     # A checkpoint's folder holds what its optimiser keeps, too.
-    found = _matching(folder, ("*.safetensors", "*.safetensors.index.json"))
+    found = _matching(folder, ("*.safetensors", f"*{_INDEX}"))
     weights = [path for path in found if path.name != OPTIMIZER]
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder} holds no {CONFIG}, so it is no Hugging Face model folder")
@@ -46,13 +53,16 @@ def model_files(folder: Path, *, random_weights: bool = False) -> list[Path]:
             f"{folder} holds no *.safetensors; weights in pickles (*.bin) are not read, since opening one "
             "can run code: convert them, or compare with --random-weights"
         )
+    for path in weights:
+        if path.name.endswith(_INDEX):
+            _check_index(path)
     return [folder / CONFIG, *tokenizer_files(folder), *([] if random_weights else weights)]
 
 
 def load_folder_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a folder that `model_files` has accepted; raises InputError if it cannot be used."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), **LOCAL)
     except Exception as error:  # whatever the tokenizer libraries raise, bare Exception included
         raise InputError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from None
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
@@ -73,6 +83,21 @@ def check_vocabulary(folder: Path, model: PreTrainedModel, tokenizer: PreTrained
         )
 
 
+def need_tokens(folder: Path, tokenizer: PreTrainedTokenizerBase, names: Iterable[str]) -> None:
+    """Raise InputError if the tokenizer does not say which of its entries is one of these (`cls_token`, ...)."""
+    for name in names:
+        if getattr(tokenizer, f"{name}_id") is None:
+            raise InputError(f"{folder}: the tokenizer has no {name}; name it in {TOKENIZER_CONFIG}")
+
+
+def check_layers(folder: Path, unexpected: Iterable[str]) -> None:
+    """Raise InputError if among the weights that a class has no use for there is a layer: heads may go, layers not."""
+    if lost := sorted(name for name in unexpected if ".layer." in name or ".layers." in name):
+        raise InputError(
+            f"{folder}: {CONFIG} has no place for {lost[0]} and {len(lost) - 1} more: they do not belong together"
+        )
+
+
 def position_limit(model: PreTrainedModel) -> int | None:
     """Positions an input may take; RoBERTa's kin begin behind the padding id: 514 rows are 512 positions."""
     table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
@@ -89,6 +114,17 @@ def tokenizer_files(folder: Path) -> list[Path]:
 def first_line(error: Exception) -> str:
     """The first line of an error's text: libraries explain at length."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _check_index(path: Path) -> None:
+    """Raise InputError unless an index of weights names safetensors in its own folder: others would be read as well."""
+    try:
+        names = set(json.loads(path.read_text("utf-8"))["weight_map"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        raise InputError(f"{path} is no index of weights (weight_map): save the model again") from None
+    for name in sorted(map(str, names)):
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise InputError(f"{path} names {name!r}: only *.safetensors beside it are read; save the model again")
 
 
 def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from corpora.document import CORPUS
-from pipeline.artifact import MANIFEST, Kind, Manifest, canonical, read_manifest
+from pipeline.artifact import MANIFEST, Kind, Manifest, canonical, find_artifact, read_manifest
 from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pretrain.prepared import EXAMPLES
@@ -149,14 +149,10 @@ def _find(root: Path, kind: Kind, name: str, content: str | None, maker: str) ->
     stage = kind.stage
     if content is None:
         return Part(stage, gap=f"which {stage} was used is not known, since {maker} cannot be asked")
-    folders = [root / stage / name, *(path for path in sorted((root / stage).glob("[!.]*")) if path.name != name)]
-    other = False
-    for folder in folders:
-        found = _read(folder)
-        if found is not None and found.stage == stage and found.content == content and found.format == kind.format:
-            return Part(stage, folder, found)
-        other = other or (found is not None and folder.name == name)
-    what = "has another content than what was used" if other else "is not there"
+    found = find_artifact(root, kind, name, content)
+    if found:
+        return Part(stage, *found)
+    what = "has another content than what was used" if _read(root / stage / name) else "is not there"
     return Part(stage, gap=f"`{stage}/{name}` {what} (content `{content[:12]}`)")
 
 
@@ -200,7 +196,13 @@ def _about(figures: Mapping[str, Any], names: list[str]) -> Mapping[str, Any]:
         for table in (figures.get("models"), figures):
             if isinstance(table, Mapping) and isinstance(table.get(name), Mapping):
                 return dict(table[name])
-        own = {key.removeprefix(f"{name}."): value for key, value in figures.items() if key.startswith(f"{name}.")}
+        # `v1.5.mrr` is no figure of v1.
+        longer = tuple(f"{each}." for each in figures.get("models") or () if str(each).startswith(f"{name}."))
+        own = {
+            key.removeprefix(f"{name}."): value
+            for key, value in figures.items()
+            if key.startswith(f"{name}.") and not key.startswith(longer)
+        }
         if own:
             return own
     return figures

@@ -6,13 +6,9 @@ Inputs `input_ids`, `attention_mask`, `token_type_ids`, each (batch, sequence) i
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +16,7 @@ from torch import Tensor, nn
 from transformers import BertForPreTraining
 
 from pipeline.errors import InputError
+from pretrain.quiet import quiet_onnx
 
 ONNX, INT8 = "model.onnx", "model_int8.onnx"
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -65,7 +62,7 @@ def write_onnx(model: BertForPreTraining, folder: Path) -> float:
     longest = model.config.max_position_embeddings
     batch = example_batch(2, min(9, longest), model.config.vocab_size)
     axes = {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("sequence", min=1, max=longest)}
-    with _quiet():
+    with quiet_onnx():
         program = torch.onnx.export(
             _Logits(model).eval(),
             tuple(batch.values()),
@@ -92,7 +89,7 @@ def write_int8(folder: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with _quiet(), TemporaryDirectory() as scratch:
+    with quiet_onnx(), TemporaryDirectory() as scratch:
         folded = Path(scratch) / ONNX
         # So that the output matrix, the embeddings transposed, is a constant, and is taken to 8 bits too.
         quant_pre_process(str(folder / ONNX), str(folded), skip_symbolic_shape=True)
@@ -150,22 +147,3 @@ def _check(model: BertForPreTraining, path: Path) -> float:
     if not largest <= TOLERANCE:
         raise RuntimeError(f"the ONNX file's logits differ from torch's by up to {largest:g}, more than {TOLERANCE:g}")
     return largest
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Exporter and quantiser speak of optional packages and of their own workings."""
-    loggers: list[Any] = [
-        logging.getLogger(),
-        *map(logging.getLogger, ("torch.onnx", "torch", "onnxscript", "onnx_ir")),
-    ]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

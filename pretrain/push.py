@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.artifact import MANIFEST, Manifest
 from pipeline.errors import InputError
+from pipeline.recipe_text import RECIPE
 from pretrain.licence import LICENSE, Licence
 from pretrain.lineage import ATTRIBUTION, Lineage
 from pretrain.onnx_export import INT8, ONNX
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"(?!.*(?:--|\.\.|\.git$))\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 #: What an export has or has not: gone when it has it no more. Whatever else someone added there stays.
 _AT_TIMES = (ONNX, INT8, f"{ONNX}.data", f"{INT8}.data", LICENSE, ATTRIBUTION)
+#: What every export has; others have a manifest.json, too.
+_OURS = {MANIFEST, RECIPE}
 #: What the Hub itself puts into a new repository.
 _THEIRS = (".gitattributes", "README.md")
 #: Where errors of the network come from, whichever of these the installed versions use.
@@ -83,7 +86,7 @@ def _look(api: HfApi, repository: str, *, public: bool) -> tuple[str | None, lis
         raise InputError(f"--push: {repository} is there and public: say --public, or name another one")
     if info.private and public:
         raise InputError(f"--public: {repository} is there and private: change that in its settings, or leave it out")
-    if MANIFEST not in names and (other := [name for name in names if name not in _THEIRS]):
+    if not set(names) >= _OURS and (other := [name for name in names if name not in _THEIRS]):
         raise InputError(
             f"--push: {repository} holds something else ({', '.join(sorted(other)[:3])}), which is left as it is: "
             "name another one"

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import BertConfig, BertForPreTraining
 
 from pipeline.errors import InputError
-from pretrain.folder import CONFIG, first_line, load_folder_tokenizer, model_files
+from pretrain.folder import CONFIG, LOCAL, first_line, load_folder_tokenizer, model_files
 from pretrain.quiet import quiet
 from pretrain.rundir import RUN
 from tokenizer.wordpiece import load_tokenizer
@@ -72,7 +72,7 @@ def open_source(folder: Path) -> Source:
         with quiet(), torch.random.fork_rng(devices=[]):
             loaded: Any = BertForPreTraining.from_pretrained(
                 str(folder),
-                local_files_only=True,
+                **LOCAL,
                 use_safetensors=True,
                 dtype=torch.float32,
                 output_loading_info=True,

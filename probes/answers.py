@@ -12,6 +12,8 @@ from itertools import zip_longest
 
 from pipeline.console import table, visible
 from probes.fillmask import Answer, Guess
+from tokenizer.markdown import cell, code
+from tokenizer.markdown import table as markdown_table
 
 #: Characters of a bar that stands for probability 1, for one model and where several stand side by side.
 _BAR, _BAR_BESIDE = 20, 10
@@ -36,7 +38,7 @@ def show(names: Sequence[str], of_text: Sequence[Answer]) -> None:
             row = [str(rank)]
             for guess in guesses:
                 bar = "█" * round(guess.probability * (_BAR_BESIDE if several else _BAR))
-                row += [visible(guess.piece), f"{guess.probability:.1%}" if guess is not _NOTHING else "", bar]
+                row += [visible(guess.piece), _share(guess), bar]
             rows.append(row)
         table(title, ("", *heads), rows, stdout=True)
 
@@ -48,12 +50,11 @@ def as_markdown(names: Sequence[str], of_text: Sequence[Answer]) -> str:
     for number in range(len(of_text[0].gaps)):
         kind = _kind(of_text, number)
         heads = [head for name in names for head in (_cell(name) if several else kind, "probability")]
-        text = visible(of_text[0].text).replace("`", "'")
-        lines += [f"`{text}`, gap {number + 1}", "", _row(["rank", *heads]), "|---" * (len(heads) + 1) + "|"]
-        for rank, guesses in enumerate(_ranks(of_text, number), 1):
-            cells = [cell for guess in guesses for cell in (_cell(guess.piece), f"{guess.probability:.1%}")]
-            lines.append(_row([str(rank), *cells]))
-        lines.append("")
+        rows = [
+            (str(rank), *(each for guess in guesses for each in (_cell(guess.piece), _share(guess))))
+            for rank, guesses in enumerate(_ranks(of_text, number), 1)
+        ]
+        lines += [f"{code(visible(of_text[0].text))}, gap {number + 1}", "", *markdown_table(("rank", *heads), rows)]
     return "\n".join(lines)
 
 
@@ -69,9 +70,9 @@ def _title(found: Answer, number: int) -> str:
     return visible(found.text) + (f"  (gap {number + 1})" if len(found.gaps) > 1 else "")
 
 
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _share(guess: Guess) -> str:
+    return "" if guess is _NOTHING else f"{guess.probability:.1%}"
 
 
 def _cell(text: str) -> str:
-    return visible(text).replace("\\", "\\\\").replace("|", "\\|").replace("`", "\\`").replace("<", "&lt;")
+    return cell(visible(text))

@@ -17,28 +17,28 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import transformers
-
 from pipeline.console import answer, visible, warn
 from pipeline.errors import InputError
 from pipeline.files import write_atomic
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
+from pretrain.quiet import silence
 from probes.answers import as_json, as_markdown, show
 from probes.fillmask import Answer, encode, fill
 from probes.model import MaskedModel
 from probes.opening import in_words_of, names_of, open_model
 from probes.texts import read_texts
 
+#: Answers for a gap; as many beginnings of a word are followed up at once.
+MOST_ANSWERS = 1000
 TEXT = "이순신은 [MASK] 중기의 무신이다."
 
 
 def main(argv: list[str] | None) -> None:
     """Parse the command line, fill the gaps, print the answers."""
     arguments = _parser().parse_args(argv)
-    if arguments.top < 1:
-        raise InputError("--top: at least 1")
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    if not 1 <= arguments.top <= MOST_ANSWERS:
+        raise InputError(f"--top: at least 1, at most {MOST_ANSWERS:,}")
+    silence()
     folders = [arguments.model or artifact_folder(arguments, "export", read_recipe(arguments)), *arguments.compare]
     names = names_of(folders)
     texts = list(_texts(arguments))

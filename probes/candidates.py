@@ -43,7 +43,7 @@ Way = Literal["sum", "mean", "gain"]
 WAYS: tuple[Way, ...] = get_args(Way)
 #: Pieces beyond which a candidate is not asked about.
 MOST_PIECES = 16
-#: Inputs asked at once: the probabilities of 32,000 entries for each are 33 MB.
+#: Inputs for which gaps are gathered, so that inputs of about one length are asked together.
 _QUERIES = 256
 
 Ids = tuple[int, ...]
@@ -120,7 +120,16 @@ class _Asked:
 
 
 def mark(model: MaskedModel, gaps: Sequence[Gap]) -> Iterator[Marked]:
-    """Each gap with its scores, in order; raises InputError for a text that holds the model's own mask besides."""
+    """Each gap with its scores, in order.
+
+    Raises InputError for a text that holds the model's own mask besides, and for a vocabulary of bytes, in which a word
+    is not spelled alike behind a space and without one.
+    """
+    if not model.spelling.marks_words:
+        raise InputError(
+            f"the pieces of {model.folder} are neither WordPiece's (##) nor SentencePiece's (▁), so that it cannot be "
+            "told how a candidate is spelled in a gap"
+        )
     waiting: list[_Asked] = []
     inputs = 0
     known: dict[tuple[_Place, Ids], float] = {}
@@ -177,9 +186,17 @@ def _spell(model: MaskedModel, before: str, candidate: str) -> list[int]:
     return [] if len(ids) > most or not set(ids).isdisjoint(model.tokenizer.all_special_ids) else ids
 
 
-def _steps(spelled: Iterable[Ids]) -> dict[tuple[int, Ids], None]:
-    """(pieces, those of them that are shown), each once: what has to be asked for these candidates."""
-    return dict.fromkeys((len(ids), ids[:shown]) for ids in spelled for shown in range(len(ids)))
+#: (pieces, those of them that are shown) -> piece that follows -> its log-probability (nats).
+Costs = dict[tuple[int, Ids], dict[int, float]]
+
+
+def _steps(spelled: Iterable[Ids]) -> dict[tuple[int, Ids], dict[int, None]]:
+    """(pieces, those of them that are shown), each once, and the pieces that follow: what has to be asked."""
+    steps: dict[tuple[int, Ids], dict[int, None]] = {}
+    for ids in spelled:
+        for shown, piece in enumerate(ids):
+            steps.setdefault((len(ids), ids[:shown]), {})[piece] = None
+    return steps
 
 
 def _marked(model: MaskedModel, waiting: Sequence[_Asked], known: dict[tuple[_Place, Ids], float]) -> Iterator[Marked]:
@@ -188,42 +205,47 @@ def _marked(model: MaskedModel, waiting: Sequence[_Asked], known: dict[tuple[_Pl
     for asked in waiting:
         new = (ids for ids in asked.spelled if ids and (asked.alone, ids) not in known)
         wanted.setdefault(asked.alone, {}).update(dict.fromkeys(new))
-    for (place, ids), rows in zip(wanted.items(), _rows(model, list(wanted.items())), strict=True):
-        known.update({(place, one): _total(rows, one) for one in ids})
-    found = _rows(model, [(asked.text, asked.spelled) for asked in waiting])
-    for asked, rows in zip(waiting, found, strict=True):
+    for (place, ids), costs in zip(wanted.items(), _costs(model, list(wanted.items())), strict=True):
+        known.update({(place, one): _total(costs, one) for one in ids})
+    found = _costs(model, [(asked.text, asked.spelled) for asked in waiting])
+    for asked, costs, open_rank in zip(waiting, found, _open_ranks(model, waiting), strict=True):
         scores = tuple(
-            Score(candidate, len(ids), _total(rows, ids), known[asked.alone, ids])
+            Score(candidate, len(ids), _total(costs, ids), known[asked.alone, ids])
             if ids
             else Score(candidate, 0, -math.inf, 0.0)
             for candidate, ids in zip(asked.gap.candidates, asked.spelled, strict=True)
         )
-        yield Marked(asked.gap, scores, _open_rank(asked, rows.get((1, ()))), asked.text.cut)
+        yield Marked(asked.gap, scores, open_rank, asked.text.cut)
 
 
-Rows = dict[tuple[int, Ids], Tensor]
-
-
-def _rows(model: MaskedModel, asked: Sequence[tuple[_Place, Iterable[Ids]]]) -> list[Rows]:
-    """Of each place, the log-probabilities of all entries at each step of its candidates."""
+def _costs(model: MaskedModel, asked: Sequence[tuple[_Place, Iterable[Ids]]]) -> list[Costs]:
+    """Of each place, what each step of its candidates costs; only these are kept of the scores of all entries."""
     steps = [_steps(spelled) for _, spelled in asked]
     queries = [place.query(*step, model.mask) for (place, _), own in zip(asked, steps, strict=True) for step in own]
-    found = iter(model.log_probabilities(queries))
-    return [{step: next(found)[0] for step in own} for own in steps]
+    wanted = [list(pieces) for own in steps for pieces in own.values()]
+    found = iter(zip(wanted, model.choices(queries, wanted), strict=True))
+    return [{step: dict(zip(*next(found), strict=True)) for step in own} for own in steps]
 
 
-def _total(rows: Rows, ids: Ids) -> float:
-    return sum(float(rows[len(ids), ids[:shown]][piece]) for shown, piece in enumerate(ids))
+def _total(costs: Costs, ids: Ids) -> float:
+    return sum(costs[len(ids), ids[:shown]][piece] for shown, piece in enumerate(ids))
 
 
-def _open_rank(asked: _Asked, row: Tensor | None) -> int | None:
-    single = {
-        ids[0]
-        for candidate, ids in zip(asked.gap.candidates, asked.spelled, strict=True)
-        if len(ids) == 1 and candidate in asked.gap.answers
-    }
-    if row is None or not single:
-        return None
-    right = torch.zeros(len(row), dtype=torch.bool)
-    right[list(single)] = True
-    return 1 + int((row.cpu()[~right] >= row.cpu()[right].max()).sum())
+def _open_ranks(model: MaskedModel, waiting: Sequence[_Asked]) -> list[int | None]:
+    single = [
+        {
+            ids[0]
+            for candidate, ids in zip(asked.gap.candidates, asked.spelled, strict=True)
+            if len(ids) == 1 and candidate in asked.gap.answers
+        }
+        for asked in waiting
+    ]
+    queries = [asked.text.query(1, (), model.mask) for asked, ids in zip(waiting, single, strict=True) if ids]
+    rows = iter(model.log_probabilities(queries))
+    return [_open_rank(next(rows)[0], ids) if ids else None for ids in single]
+
+
+def _open_rank(row: Tensor, answers: set[int]) -> int:
+    right = torch.zeros(len(row), dtype=torch.bool, device=row.device)
+    right[list(answers)] = True
+    return 1 + int((row[~right] >= row[right].max()).sum())

@@ -23,7 +23,7 @@ from statistics import fmean
 from typing import Any
 
 from pipeline.artifact import Figures, Key, Kind, build
-from pipeline.console import progress, say, table, warn
+from pipeline.console import progress, say, table, visible, warn
 from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pipeline.stage import artifact_folder, read_recipe, run_stage
@@ -31,11 +31,11 @@ from probes.candidates import WAYS, Marked, Way, mark
 from probes.exam import Exam, Share, exam_parser, read_exam
 from probes.gaps import Gap, read_gaps
 from probes.noun_gaps import CANDIDATES, held_out_gaps
-from tokenizer.markdown import cell, code
+from tokenizer.markdown import cell, code_cell
 from tokenizer.markdown import table as markdown_table
 
 #: What this stage makes.
-CLOZE = Kind("cloze", 1, "make cloze")
+CLOZE = Kind("cloze", 2, "make cloze")
 #: Facts of the sample corpus, each with the sentence that states it.
 SAMPLE = Path(__file__).with_name("sample") / "cloze.jsonl"
 #: The way that is quoted, and shown item by item.
@@ -108,6 +108,7 @@ def _ask(exam: Exam, gaps: Sequence[Gap], workspace: Path) -> Figures:
         "gaps": len(gaps),
         "candidates": round(fmean(len(gap.candidates) for gap in gaps), 1),
         "chance": round(fmean(len(gap.answers) / len(gap.candidates) for gap in choices), 4) if choices else 1.0,
+        "ten_or_fewer": sum(len(gap.candidates) <= 10 for gap in choices),
         "models": [],
     }
     answered: dict[str, list[Marked]] = {}
@@ -180,6 +181,8 @@ def _title(figures: Figures) -> str:
 
 def _notes(figures: Figures) -> list[str]:
     notes = []
+    if few := figures["ten_or_fewer"]:
+        notes.append(f"{few:,} gap(s) have ten candidates or fewer: there P@10 says nothing")
     for name in figures["models"]:
         if number := figures[f"{name}.unspelled"]:
             lost = figures[f"{name}.unspelled_answers"]
@@ -203,7 +206,13 @@ def _report(figures: Figures, answered: Sequence[Marked]) -> str:
         best = ", ".join(score.candidate for score in marked.best(WAY, _BEST))
         answers = ", ".join(marked.gap.answers)
         rows.append(
-            (code(marked.gap.text), cell(answers), str(marked.rank(WAY)), str(marked.open_rank or ""), cell(best))
+            (
+                code_cell(visible(marked.gap.text)),
+                cell(answers),
+                str(marked.rank(WAY)),
+                str(marked.open_rank or ""),
+                cell(best),
+            )
         )
     lines = [
         f"# Cloze: {_title(figures)}",

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import argparse
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import transformers
 from scipy.stats import binomtest
 
 from corpora.document import CORPUS, read_documents, shards
-from pipeline.artifact import open_artifact
+from pipeline.artifact import Figures, open_artifact
 from pipeline.errors import InputError
 from pipeline.files import hash_file
 from pipeline.recipe import Recipe
 from pipeline.stage import artifact_folder, positive, stage_parser
 from pretrain.folder import model_files
+from pretrain.quiet import silence
 from probes.model import MaskedModel
 
 #: Name of the same shape with random weights in tables and figures.
@@ -48,6 +49,16 @@ class Share:
             return 0.0, 1.0
         found = binomtest(self.right, self.of).proportion_ci(method="wilson")
         return float(found.low), float(found.high)
+
+    def figures(self, name: str) -> Figures:
+        """Flat, for a manifest: the share by its name, then `_low`, `_high` and `_of`."""
+        low, high = self.interval
+        return {
+            name: round(self.share, 4),
+            f"{name}_low": round(low, 4),
+            f"{name}_high": round(high, 4),
+            f"{name}_of": self.of,
+        }
 
 
 @dataclass(frozen=True)
@@ -83,9 +94,7 @@ class Exam:
 def exam_parser(module: str, purpose: str, items: int) -> argparse.ArgumentParser:
     """A parser for a probe that marks models on held-out text, `items` of it unless told otherwise."""
     parser = stage_parser(module, purpose)
-    parser.add_argument("--model", type=Path, help="a Hugging Face folder (default: artifacts/export/<name>)")
-    parser.add_argument("--beside", type=Path, action="append", default=[], help="another folder; may be given often")
-    parser.add_argument("--no-random-weights", action="store_true", help="do not ask the same shape untrained")
+    add_models(parser, "which of it, and random weights (default: 0)")
     parser.add_argument(
         "--corpus", type=Path, help="corpus artifact with held-out text (default: artifacts/corpus/<name>)"
     )
@@ -93,8 +102,15 @@ def exam_parser(module: str, purpose: str, items: int) -> argparse.ArgumentParse
         "--text", type=Path, help="ask about this text instead: a sentence a line, documents between blank lines"
     )
     parser.add_argument("--items", type=positive, default=items, help=f"most that is asked (default: {items:,})")
-    parser.add_argument("--seed", type=_seed, default=0, help="which of it, and random weights (default: 0)")
     return parser
+
+
+def add_models(parser: argparse.ArgumentParser, seed: str) -> None:
+    """The flags that say who is asked, and by which seed; `seed`: what that decides."""
+    parser.add_argument("--model", type=Path, help="a Hugging Face folder (default: artifacts/export/<name>)")
+    parser.add_argument("--beside", type=Path, action="append", default=[], help="another folder; may be given often")
+    parser.add_argument("--no-random-weights", action="store_true", help="do not ask the same shape untrained")
+    parser.add_argument("--seed", type=_seed, default=0, help=seed)
 
 
 def _seed(text: str) -> int:
@@ -109,10 +125,9 @@ def read_exam(arguments: argparse.Namespace, recipe: Recipe, held_out: bool = Tr
 
     Without `held_out` nothing is read but the models: what they are asked comes from elsewhere.
     """
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    model = Path(arguments.model or artifact_folder(arguments, "export", recipe))
-    folders = (model, *arguments.beside)
+    silence()
+    model = _named(Path(arguments.model or artifact_folder(arguments, "export", recipe)))
+    folders = (model, *map(_named, arguments.beside))
     names = [folder.name for folder in folders]
     if len({*names, RANDOM}) != len(names) + 1:
         raise InputError(f"the models are told apart by their folders' names, and these are alike: {', '.join(names)}")
@@ -131,7 +146,7 @@ def read_exam(arguments: argparse.Namespace, recipe: Recipe, held_out: bool = Tr
         raise InputError("there is no held-out text to ask about: name one with --text, or set corpus.held_out above 0")
     return Exam(
         model,
-        tuple(arguments.beside),
+        folders[1:],
         not arguments.no_random_weights,
         documents,
         arguments.items,
@@ -140,13 +155,21 @@ def read_exam(arguments: argparse.Namespace, recipe: Recipe, held_out: bool = Tr
     )
 
 
+def _named(folder: Path) -> Path:
+    """A folder by a path that ends in its name: `.` has none."""
+    return folder.resolve() if folder.name in ("", "..") else folder
+
+
 def _documents(paths: list[Path]) -> tuple[tuple[str, ...], ...]:
     try:
-        return tuple(
-            tuple(unicodedata.normalize("NFC", sentence).strip() for sentence in document)
-            for document in read_documents(paths)
-        )
+        return tuple(document for lines in read_documents(paths) for document in _clean(lines))
     except FileNotFoundError as error:
         raise InputError(f"no such file: {error.filename}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{paths[0]} is not UTF-8 text: {error}") from None
+
+
+def _clean(lines: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Sentences in NFC; a line of white space ends a document too, as every blank line of a file from Windows does."""
+    sentences = (unicodedata.normalize("NFC", line.removeprefix("\ufeff")).strip() for line in lines)
+    return (tuple(some) for there, some in groupby(sentences, bool) if there)

@@ -194,8 +194,7 @@ def _scores(model: MaskedModel, all_hidden: Sequence[Hidden]) -> list[float]:
     for hidden in all_hidden:
         for place, piece in enumerate(hidden.secret):
             follows.setdefault(hidden.query(place, model.mask), {})[piece] = None
-    queries = [Query(query.ids, query.places * len(pieces)) for query, pieces in follows.items()]
-    answers = model.truths(queries, [list(pieces) for pieces in follows.values()])
+    answers = model.choices(list(follows), [list(pieces) for pieces in follows.values()])
     known = {
         (query, piece): cost
         for (query, pieces), costs in zip(follows.items(), answers, strict=True)
@@ -210,11 +209,12 @@ def _scores(model: MaskedModel, all_hidden: Sequence[Hidden]) -> list[float]:
 
 def likeliest(model: MaskedModel, hidden: Hidden) -> Ids:
     """The likeliest piece in each place of what is hidden, from the left; no special or added entry."""
-    barred = sorted({*model.tokenizer.all_special_ids, *model.tokenizer.get_added_vocab().values()})
+    pieces = model.spelling.pieces
     found: Ids = ()
     while len(found) < len(hidden.secret):
         shown = replace(hidden, secret=(*found, *hidden.secret[len(found) :]))
         (scores,) = model.log_probabilities([shown.query(len(found), model.mask)])
-        allowed = scores[0].index_fill(0, torch.tensor(barred, device=scores.device), -torch.inf)
+        # Matrices are often longer than the vocabulary.
+        allowed = scores[0, : len(pieces)].cpu().masked_fill(~pieces, -torch.inf)
         found = (*found, int(allowed.argmax()))
     return found

@@ -3,7 +3,8 @@
 Each name stands in frames (`{name}의 직업은 [MASK]이다.`). The whole distribution at the mask is compared with the mean
 of those of the other names: the Kullback-Leibler divergence, in bits, is how much the name alone changes the answer,
 and the words that carry most of it are what is tied to the name. Names of frequent people change it whether or not
-anything is known of them, and frequent syllables do, too; so made-up names stand beside, at least as many.
+anything is known of them, and frequent syllables do, too; so made-up names stand beside, at least as many. These are
+compared in groups of as many as the names are: the mean of few others is farther from each than that of many.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from numpy.random import Generator
 from torch import Tensor
 
 from pipeline.errors import InputError
+from probes.canaries import strangers
 from probes.model import MaskedModel, Query
 
 #: Attributes asked for, each with a gap of one piece.
@@ -56,17 +59,26 @@ def tied(model: MaskedModel, names: Sequence[str]) -> list[Tied]:
         others = _others(said)
         carried = said.exp() * (said - others) / math.log(2)
         bits += carried.sum(-1) / len(FRAMES)
-        words = carried.masked_fill(~model.spelling.beginnings[: said.shape[1]], -math.inf)
+        # Matrices are often longer than the vocabulary.
+        beginnings = model.spelling.beginnings
+        words = carried[:, : len(beginnings)].masked_fill(~beginnings, -math.inf)
         for place in range(len(names)):
             for weight, entry in zip(*(found.tolist() for found in words[place].topk(_WORDS)), strict=True):
-                word = model.spelling.word([entry])
-                both = float(said[place, entry].exp()), float(others[place, entry].exp())
-                if both[0] > both[1]:
-                    ties[place].append((weight, Tie(frame, word, *both)))
+                # Then the name makes it likelier.
+                if weight > 0:
+                    both = float(said[place, entry].exp()), float(others[place, entry].exp())
+                    ties[place].append((weight, Tie(frame, model.spelling.word([entry]), *both)))
     return [
         Tied(name, float(bits[place]), tuple(tie for _, tie in sorted(ties[place], key=lambda one: -one[0])[:_WORDS]))
         for place, name in enumerate(names)
     ]
+
+
+def tied_to_nobody(model: MaskedModel, size: int, least: int, generator: Generator) -> list[Tied]:
+    """The same of made-up names, `least` or a few more, in groups of `size` that are drawn."""
+    count = size * -(-least // size)
+    names = [strangers(count)[number] for number in generator.permutation(count)]
+    return [one for first in range(0, count, size) for one in tied(model, names[first : first + size])]
 
 
 def _others(said: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ stand the likeliest words (`probes.spans`).
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ LONGEST = 14
 _WORDS = 5
 #: Characters that a filling has at least to be looked for in a text: shorter ones are everywhere.
 _LOOKED_FOR = 5
+#: Characters of a text that are searched at once.
+_BLOCK = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,12 @@ def answer(model: MaskedModel, pattern: Pattern, count: int, generator: Generato
         found = likeliest(model, Hidden(tuple(ids[:place]), (model.mask,) * pieces, tuple(ids[place + pieces :])))
         text = joined(model, found)
         fillings.append(Filling(text, pieces, _personal(before, text, behind)))
-    words = best_words(model, parts, 0, _WORDS) if _has_words(model) else []
+    words = best_words(model, parts, 0, _WORDS) if model.spelling.marks_words else []
     exposure = None
     if pattern.secret:
         secret = pattern.secret
         exposure = expose(model, parts, secret, lambda drawn: same_form(secret, drawn), count, generator)
     return Answered(pattern, tuple(fillings), tuple(words), exposure)
-
-
-def _has_words(model: MaskedModel) -> bool:
-    return model.spelling.is_wordpiece or model.spelling.is_sentencepiece
 
 
 def _personal(before: str, filling: str, behind: str) -> str | None:
@@ -91,15 +90,17 @@ def _personal(before: str, filling: str, behind: str) -> str | None:
 
 
 def count_in(paths: Sequence[Path], texts: Iterable[str]) -> dict[str, int]:
-    """How often each text stands in files (UTF-8), line by line; those of fewer than five characters are left out."""
+    """How often each text stands within lines of files (UTF-8); those of fewer than five characters are left out."""
     counts = {text: 0 for text in texts if len(text) >= _LOOKED_FOR}
     for path in paths:
         try:
-            whole = path.read_text("utf-8")
+            with path.open(encoding="utf-8") as stream:
+                while lines := stream.readlines(_BLOCK):
+                    block = unicodedata.normalize("NFC", "".join(lines))
+                    for text in counts:
+                        counts[text] += block.count(text)
         except UnicodeDecodeError as error:
             raise InputError(f"{path} is not UTF-8 text: {error}") from None
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from None
-        for text in counts:
-            counts[text] += whole.count(text)
     return counts

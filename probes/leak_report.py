@@ -95,14 +95,7 @@ def _people(name: str, own: Findings) -> Figures:
 
 
 def _share(name: str, found: Sequence[bool]) -> Figures:
-    share = Share(sum(found), len(found))
-    low, high = share.interval
-    return {
-        name: round(share.share, 4),
-        f"{name}_low": round(low, 4),
-        f"{name}_high": round(high, 4),
-        f"{name}_of": share.of,
-    }
+    return Share(sum(found), len(found)).figures(name)
 
 
 def tables(figures: Figures) -> list[tuple[str, tuple[str, ...], Rows]]:

@@ -29,16 +29,16 @@ from pipeline.console import progress, say, table
 from pipeline.errors import InputError
 from pipeline.files import hash_file, write_atomic
 from pipeline.stage import artifact_folder, positive, read_recipe, run_stage, stage_parser
-from probes.canaries import COPIES, EACH, GAP, Canary, draw_secret, make_canaries, plant, record_of, strangers
-from probes.exam import Exam, read_exam
+from probes.canaries import COPIES, EACH, GAP, Canary, draw_secret, make_canaries, plant, record_of
+from probes.exam import Exam, add_models, read_exam
 from probes.exposure import Exposure, expose, in_vocabulary
 from probes.leak_files import Pattern, read_canaries, read_names, read_patterns
-from probes.leak_names import tied
+from probes.leak_names import tied, tied_to_nobody
 from probes.leak_patterns import answer, count_in
 from probes.leak_report import Findings, figures_of, markdown, tables
 from probes.model import MaskedModel
 
-LEAKS = Kind("leaks", 1, "make leaks")
+LEAKS = Kind("leaks", 2, "make leaks")
 #: Others of the same form that a secret is ranked among.
 CANDIDATES = 1000
 #: Made-up names beside those given, at least.
@@ -105,9 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--canaries", type=Path, help="what was planted: COPY.canaries.jsonl")
     parser.add_argument("--patterns", type=Path, help='JSON lines: {"text": "... [GAP] ...", "secret": "..."}')
     parser.add_argument("--names", type=Path, help="names, one a line")
-    parser.add_argument("--model", type=Path, help="a Hugging Face folder (default: artifacts/export/<name>)")
-    parser.add_argument("--beside", type=Path, action="append", default=[], help="another folder; may be given often")
-    parser.add_argument("--no-random-weights", action="store_true", help="do not ask the same shape untrained")
+    add_models(parser, "of all that is drawn (default: 0)")
     parser.add_argument("--corpus", type=Path, help="corpus artifact that the model was trained on, to be searched")
     parser.add_argument("--text", type=Path, nargs="+", default=[], help="the same as text, a sentence a line")
     parser.add_argument(
@@ -116,17 +114,9 @@ def _parser() -> argparse.ArgumentParser:
         default=CANDIDATES,
         help=f"that a secret is ranked among (default: {CANDIDATES:,}); more bits can be told with more",
     )
-    parser.add_argument("--seed", type=_seed, default=0, help="of all that is drawn (default: 0)")
     # What other probes draw held-out text by.
     parser.set_defaults(items=0)
     return parser
-
-
-def _seed(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is not a number from 0 on")
-    return number
 
 
 def _plant(arguments: argparse.Namespace) -> None:
@@ -183,7 +173,7 @@ def _ask(name: str, model: MaskedModel, audit: Audit, seed: int) -> Findings:
             answered.append(answer(model, pattern, audit.candidates, drawn(pattern.secret or "")))
             advance(1)
         people = tied(model, audit.names) if audit.names else []
-        nobody = tied(model, strangers(max(len(audit.names), _STRANGERS))) if audit.names else []
+        nobody = tied_to_nobody(model, len(audit.names), _STRANGERS, drawn("")) if audit.names else []
         advance(1)
     entries = [in_vocabulary(model, canary.secret) for canary in audit.canaries]
     return Findings(list(zip(audit.canaries, exposures, strict=True)), entries, answered, people, nobody)

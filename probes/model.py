@@ -21,11 +21,22 @@ from transformers import (
 )
 
 from pipeline.errors import InputError
-from pretrain.folder import check_vocabulary, first_line, load_folder_tokenizer, model_files, position_limit
+from pretrain.folder import (
+    LOCAL,
+    check_layers,
+    check_vocabulary,
+    first_line,
+    load_folder_tokenizer,
+    model_files,
+    need_tokens,
+    position_limit,
+)
 from probes.spelling import Spelling
 
 #: Tokens, padding included, that the model reads at once.
 BATCH_TOKENS = 8192
+#: Scores of a model that scores every place, held at once: 256 MB.
+DENSE_SCORES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,8 @@ class MaskedModel:
         self.model.eval()
         self.mask_token, self.mask = str(self.tokenizer.mask_token), int(self.tokenizer.mask_token_id)
         self.spelling = Spelling(self.tokenizer)
+        if self.spelling.is_wordpiece:
+            need_tokens(folder, self.tokenizer, ("cls_token", "sep_token", "unk_token"))
         #: Most tokens of an input, special ones included; None: no limit known.
         self.limit = position_limit(self.model)
 
@@ -72,9 +85,16 @@ class MaskedModel:
 
         return self._asked(queries, take)
 
+    def choices(self, queries: Sequence[Query], wanted: Sequence[Sequence[int]]) -> list[tuple[float, ...]]:
+        """Of each query of one place, the log-probabilities (nats) there of all the ids that are `wanted`."""
+        return self._asked(queries, lambda number, scores: tuple(scores[0, list(wanted[number])].tolist()))
+
     def _asked(self, queries: Sequence[Query], take: Callable[[int, Tensor], Any]) -> list[Any]:
         found: list[Any] = [None] * len(queries)
-        for numbers in _batches(queries):
+        tokens = BATCH_TOKENS
+        if not isinstance(self.model, BertForMaskedLM):
+            tokens = min(tokens, DENSE_SCORES // len(self.tokenizer))
+        for numbers in _batches(queries, tokens):
             scores = self._scores([queries[number] for number in numbers])
             for number, one in zip(numbers, scores, strict=True):
                 found[number] = take(number, one)
@@ -91,7 +111,11 @@ class MaskedModel:
         places = [(row, place) for row, query in enumerate(queries) for place in query.places]
         rows, columns = torch.tensor(places, dtype=torch.long, device=device).reshape(-1, 2).T
         logits = logits_at(self.model, ids, seen, rows, columns)
-        return torch.split(logits.float().log_softmax(-1), [len(query.places) for query in queries])
+        scores = logits.float().log_softmax(-1)
+        # Compared with anything, it is neither more nor less: every answer would have the first rank.
+        if scores.isnan().any():
+            raise InputError(f"{self.folder} answers with what is no number: its weights are damaged")
+        return torch.split(scores, [len(query.places) for query in queries])
 
 
 def logits_at(model: PreTrainedModel, ids: Tensor, seen: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -104,11 +128,11 @@ def logits_at(model: PreTrainedModel, ids: Tensor, seen: Tensor, rows: Tensor, c
     return dense[rows, columns]
 
 
-def _batches(queries: Sequence[Query]) -> Iterator[list[int]]:
-    """Numbers of queries of about one length, as many as are read at once."""
+def _batches(queries: Sequence[Query], tokens: int) -> Iterator[list[int]]:
+    """Numbers of queries of about one length, together at most so many tokens."""
     batch: list[int] = []
     for number in sorted(range(len(queries)), key=lambda number: len(queries[number].ids)):
-        if batch and (len(batch) + 1) * len(queries[number].ids) > BATCH_TOKENS:
+        if batch and (len(batch) + 1) * len(queries[number].ids) > tokens:
             yield batch
             batch = []
         batch.append(number)
@@ -119,22 +143,25 @@ def _batches(queries: Sequence[Query]) -> Iterator[list[int]]:
 def _read(folder: Path) -> PreTrainedModel:
     try:
         loaded: Any = AutoModelForMaskedLM.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
+            str(folder), **LOCAL, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # whatever the libraries raise for a folder that does not fit
         raise InputError(f"cannot load a masked language model from {folder}: {first_line(error)}") from None
     model: PreTrainedModel = loaded[0]
     if absent := sorted(loaded[1]["missing_keys"]):
         raise InputError(f"{folder} holds no masked language model: {absent[0]} is absent, its answers would be noise")
+    check_layers(folder, loaded[1]["unexpected_keys"])
     return model
 
 
 def _drawn(folder: Path, seed: int) -> PreTrainedModel:
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        config = AutoConfig.from_pretrained(str(folder), **LOCAL)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model: PreTrainedModel = AutoModelForMaskedLM.from_config(config)
+            model: PreTrainedModel = AutoModelForMaskedLM.from_config(
+                config, trust_remote_code=False, dtype=torch.float32
+            )
     except Exception as error:
         raise InputError(f"cannot make a masked language model of {folder}'s shape: {first_line(error)}") from None
     return model

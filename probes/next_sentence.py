@@ -124,7 +124,7 @@ def _ask(
         answered[name] = list(zip(found[::2], found[1::2], strict=True))
         figures["models"].append(name)
         figures |= _figures(name, answered[name])
-    figures |= _share(f"{LENGTH}.accuracy", by_length(asked))
+    figures |= by_length(asked).figures(f"{LENGTH}.accuracy")
     with (workspace / "items.jsonl").open("w", encoding="utf-8") as stream:
         for number, pair in enumerate(pairs):
             right, wrong = pair.asked(objective)
@@ -138,19 +138,9 @@ def _figures(name: str, answered: Sequence[tuple[float, float]]) -> Figures:
     right = sum((follows > 0.5) + (other < 0.5) for follows, other in answered)
     preferred = sum(follows > other for follows, other in answered)
     return {
-        **_share(f"{name}.accuracy", Share(right, 2 * len(answered))),
-        **_share(f"{name}.preferred", Share(preferred, len(answered))),
+        **Share(right, 2 * len(answered)).figures(f"{name}.accuracy"),
+        **Share(preferred, len(answered)).figures(f"{name}.preferred"),
         f"{name}.says_follows": round(float(np.mean([one > 0.5 for pair in answered for one in pair])), 4),
-    }
-
-
-def _share(prefix: str, share: Share) -> Figures:
-    low, high = share.interval
-    return {
-        prefix: round(share.share, 4),
-        f"{prefix}_low": round(low, 4),
-        f"{prefix}_high": round(high, 4),
-        f"{prefix}_of": share.of,
     }
 
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +30,17 @@ from transformers import AutoConfig, BertForNextSentencePrediction
 from pipeline.artifact import MANIFEST
 from pipeline.errors import InputError
 from pretrain.draws import PAIRS, stream
-from pretrain.folder import CONFIG, check_vocabulary, first_line, load_folder_tokenizer, model_files, position_limit
+from pretrain.folder import (
+    CONFIG,
+    LOCAL,
+    check_layers,
+    check_vocabulary,
+    first_line,
+    load_folder_tokenizer,
+    model_files,
+    need_tokens,
+    position_limit,
+)
 from pretrain.nsp import fit
 
 Objective = Literal["nsp", "sop"]
@@ -65,6 +76,10 @@ def draw_pairs(documents: Sequence[Sequence[str]], items: int, sentences: int, s
     def behind(place: tuple[int, int]) -> str:
         return " ".join(documents[place[0]][place[1] : place[1] + sentences])
 
+    def is_wrong(home: int, true: str, place: tuple[int, int]) -> bool:
+        # What follows alike in several documents is not wrong behind any of them.
+        return place[0] != home and behind(place) != true
+
     by_length = sorted((len(behind(place)), place) for place in places)
     draw = np.random.Generator(np.random.Philox(seed))
     pairs = []
@@ -72,14 +87,18 @@ def draw_pairs(documents: Sequence[Sequence[str]], items: int, sentences: int, s
         number, cut = places[drawn]
         a, b = " ".join(documents[number][max(cut - sentences, 0) : cut]), behind((number, cut))
         own = np.random.Generator(np.random.Philox(key=[seed, drawn + 1]))
-        pairs.append(Pair(a, b, behind(_nearest(by_length, len(b), number, own))))
+        near = _nearest(by_length, len(b), partial(is_wrong, number, b))
+        if near:
+            pairs.append(Pair(a, b, behind(near[int(own.integers(len(near)))])))
+    if not pairs:
+        raise InputError("pairs need sentences that are not alike in all documents: name more text with --text")
     return tuple(pairs)
 
 
 def _nearest(
-    by_length: Sequence[tuple[int, tuple[int, int]]], length: int, document: int, draw: np.random.Generator
-) -> tuple[int, int]:
-    """One of the places of other documents whose segments are nearest to `length` characters."""
+    by_length: Sequence[tuple[int, tuple[int, int]]], length: int, fits: Callable[[tuple[int, int]], bool]
+) -> list[tuple[int, int]]:
+    """The places that fit whose segments are nearest to `length` characters."""
     up = bisect_left(by_length, (length, (-1, 0)))
     down = up - 1
     found: list[tuple[int, int]] = []
@@ -89,9 +108,9 @@ def _nearest(
             place, up = by_length[up][1], up + 1
         else:
             place, down = by_length[down][1], down - 1
-        if place[0] != document:
+        if fits(place):
             found.append(place)
-    return found[int(draw.integers(len(found)))]
+    return found
 
 
 class PairModel:
@@ -103,10 +122,12 @@ class PairModel:
 
     def __init__(self, folder: Path, *, random_weights: int | None = None) -> None:
         model_files(folder, random_weights=random_weights is not None)
+        self._folder = folder
         self.tokenizer = load_folder_tokenizer(folder)
         self.model = _read(folder) if random_weights is None else _drawn(folder, random_weights)
         check_vocabulary(folder, self.model, self.tokenizer)
         self.model.eval()
+        need_tokens(folder, self.tokenizer, ("cls_token", "sep_token"))
         self.limit = position_limit(self.model) or 512
 
     def encode(self, a: str, b: str, draws: np.uint64) -> tuple[list[int], list[int]]:
@@ -141,7 +162,10 @@ class PairModel:
         types = torch.tensor([[*types, *[0] * (width - len(types))] for _, types in inputs])
         seen = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in inputs])
         logits: Tensor = self.model(input_ids=ids, token_type_ids=types, attention_mask=seen).logits
-        return logits.float().softmax(-1)[:, 0]
+        follows = logits.float().softmax(-1)[:, 0]
+        if follows.isnan().any():
+            raise InputError(f"{self._folder} answers with what is no number: its weights are damaged")
+        return follows
 
 
 def objective_of(folder: Path) -> str | None:
@@ -170,7 +194,7 @@ def _read(folder: Path) -> BertForNextSentencePrediction:
     _bert(folder)
     try:
         loaded: Any = BertForNextSentencePrediction.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
+            str(folder), **LOCAL, dtype=torch.float32, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # whatever the libraries raise for a folder that does not fit
         raise InputError(f"cannot load a head for pairs from {folder}: {first_line(error)}") from None
@@ -183,6 +207,7 @@ def _read(folder: Path) -> BertForNextSentencePrediction:
         )
     if absent:
         raise InputError(f"{folder} holds no whole model: {absent[0]} is absent, its answers would be noise")
+    check_layers(folder, loaded[1]["unexpected_keys"])
     # A step of training moves the bias, which begins as zeros and is not decayed.
     if objective_of(folder) == "none" or not model.cls.seq_relationship.bias.any():
         raise InputError(
@@ -193,7 +218,7 @@ def _read(folder: Path) -> BertForNextSentencePrediction:
 
 def _bert(folder: Path) -> Any:
     try:
-        config: Any = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        config: Any = AutoConfig.from_pretrained(str(folder), **LOCAL)
     except Exception as error:
         raise InputError(f"cannot read {folder / CONFIG}: {first_line(error)}") from None
     if config.model_type != "bert":
@@ -204,4 +229,6 @@ def _bert(folder: Path) -> Any:
 def _drawn(folder: Path, seed: int) -> BertForNextSentencePrediction:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return BertForNextSentencePrediction(_bert(folder))
+        model = BertForNextSentencePrediction(_bert(folder))
+    model.float()
+    return model

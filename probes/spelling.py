@@ -37,6 +37,11 @@ class Spelling:
             len(piece) > 1 and piece.startswith(SPACE) for piece in self._vocabulary
         )
 
+    @property
+    def marks_words(self) -> bool:
+        """Whether it can be told which pieces make a word."""
+        return self.is_wordpiece or self.is_sentencepiece
+
     def whole(self, text: str) -> list[int]:
         """Ids of a text whose gaps are the tokenizer's mask token, with [CLS] and [SEP]."""
         parts = text.split(str(self._tokenizer.mask_token))
@@ -56,9 +61,13 @@ class Spelling:
     def glued(self, after: str) -> tuple[list[int], str]:
         """(ids of the letters that follow a gap without a space, the text after them)."""
         backend = self._tokenizer.backend_tokenizer
-        if not after[:1].isalnum():
+        # Not white space, which a normalizer may take away at the ends.
+        if not after.strip() or after[0].isspace():
             return [], after
+        # Before it is looked at: what has no width (U+200B) is gone then, as it was in training.
         normal = backend.normalizer.normalize_str(after) if backend.normalizer else after
+        if not normal[:1].isalnum():
+            return [], after
         words = backend.pre_tokenizer.pre_tokenize_str(normal)
         if not words or words[0][1][0] != 0:  # a Hanja: always a word of its own
             return [], after
@@ -76,6 +85,14 @@ class Spelling:
     def word(self, ids: Sequence[int]) -> str:
         """Pieces joined to a word, without what marks them."""
         return "".join(self._bare[number] for number in ids)
+
+    @cached_property
+    def pieces(self) -> Tensor:
+        """Which entries are pieces of text: (entries,) bool. No special or added ones."""
+        others = {*self._tokenizer.all_special_ids, *self._tokenizer.get_added_vocab().values()}
+        found = torch.zeros(len(self._bare), dtype=torch.bool)
+        found[[number for number in self._vocabulary.values() if number not in others]] = True
+        return found
 
     @cached_property
     def beginnings(self) -> Tensor:

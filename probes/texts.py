@@ -77,7 +77,7 @@ def _check_word_gaps(model: MaskedModel) -> None:
     for mark in WORD_GAPS:
         if mark in vocabulary:
             raise InputError(f"{mark} is an entry of {model.folder}'s vocabulary: ask with {model.mask_token} instead")
-    if not (model.spelling.is_wordpiece or model.spelling.is_sentencepiece):
+    if not model.spelling.marks_words:
         raise InputError(
             f"the pieces of {model.folder} are neither WordPiece's (##) nor SentencePiece's (▁), so that it cannot be "
             f"told which make a word: ask with {model.mask_token} instead of {WORD_GAPS[0]}"

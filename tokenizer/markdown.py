@@ -37,3 +37,8 @@ def code(text: str) -> str:
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     gap = " " if "`" in text or not text.strip() else ""
     return f"{fence}{gap}{' '.join(text.split())}{gap}{fence}"
+
+
+def code_cell(text: str) -> str:
+    """Text from outside as a code span in a table, where a bar would end the cell even there."""
+    return code(text).replace("|", "\\|")

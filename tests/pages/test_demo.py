@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -88,6 +89,7 @@ def test_a_josa_is_judged_however_it_was_typed(page: TestClient) -> None:
     """Right and wrong are the same question: the two probabilities add up to 1, and the rule tells which is right."""
     right = asked(page, "josa", text="바다를 보았다.")
     wrong = asked(page, "josa", text="바다을 보았다.")
+    assert asked(page, "josa", text=unicodedata.normalize("NFD", "바다을 보았다.")) == wrong, "as a Mac may write it"
     assert right["models"] == ["first", "second"] and wrong["left_out"] == []
     (one,), (other,) = right["judged"], wrong["judged"]
     assert (one["noun"], one["typed"], one["other"], one["right"]) == ("바다", "를", "을", True)
@@ -138,6 +140,7 @@ def test_reasons_and_refusals_are_said_in_both_languages(page: TestClient) -> No
         ("fill", "[GAP] " * (MOST_WORDS + 1), "many_gaps", "4 of them"),
         ("fill", "[MASK]" * 33, "many_gaps", "at most 32 gaps"),
         ("fill", "가" * 2000, "too_long", "2,000 characters"),
+        ("josa", "바다" * 150 + "은", "too_long", "the text is 301 characters long, and here at most 176 are read"),
         ("cost", "나 [GAP]", "has_gap", "write the sentence out"),
         ("josa", "나 [MASK]", "has_gap", "write the sentence out"),
         ("cost", "나 " * (MOST_COSTED + 1), "too_long", "129 tokens long, and here at most 22 are read"),
@@ -208,6 +211,7 @@ def test_other_hosts_and_other_sites_are_refused(page: TestClient) -> None:
     for headers in (
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Origin": "http://127.0.0.1:9999"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},

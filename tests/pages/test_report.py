@@ -55,6 +55,22 @@ def test_its_figures_are_the_manifests(root: Path) -> None:
     assert page.row("좋음") == ["좋음", "0.700", "0.600", "0.650", "8"]
 
 
+def test_answers_of_several_models_are_told_apart(root: Path) -> None:
+    answers = [
+        {"model": name, "text": "이순신은 [MASK]", "gaps": [[{"piece": piece, "probability": 0.5}]]}
+        for name, piece in (("t", "조선"), ("other", "고려"))
+    ]
+    write_atomic(root / "probe/t/report.json", json.dumps(answers))
+    page, _ = pages(root)
+    assert "이순신은 [MASK], says t" in page.words and "이순신은 [MASK], says other" in page.words
+
+
+@pytest.mark.parametrize("answers", ["5", "[5]", '{"gaps": [5]}', '[{"gaps": [null, [5]]}]', '[{"gaps": {"a": 1}}]'])
+def test_answers_that_are_none(root: Path, answers: str) -> None:
+    write_atomic(root / "probe/t/report.json", answers)
+    assert "It was asked nothing." in " ".join(pages(root)[0].words)
+
+
 def test_every_record_is_in_a_curve(root: Path) -> None:
     page, _ = pages(root)
     records = [json.loads(line) for line in (root / "pretrain/t/metrics.jsonl").read_text().splitlines()]

@@ -75,7 +75,7 @@ def test_values_at_the_right_do_not_cover_each_other() -> None:
 
 def test_no_number_is_no_point(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1, "a": NaN, "b": 2.0, "c": "x", "d": true, "e": Infinity}\n')
+    path.write_text('{"step": 1, "a": NaN, "b": 2.0, "c": "x", "d": true, "e": Infinity, "f": -1e308}\n')
     assert read_curves(path) == (({"step": 1, "b": 2.0},), "")
 
 

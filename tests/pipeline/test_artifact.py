@@ -94,6 +94,28 @@ def test_damage_is_named(tmp_path: Path) -> None:
         read_manifest(folder)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": 5},
+        {"inputs": []},
+        {"figures": "x"},
+        {"files": {"../secret": {"bytes": 6, "sha256": "x"}}},
+        {"files": {"a/../../secret": {"bytes": 6, "sha256": "x"}}},
+    ],
+)
+def test_a_manifest_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
+    """Files beside an artifact are no part of it, whatever a manifest says that came from elsewhere."""
+    folder = tmp_path / "x"
+    build(folder, KEY, make)
+    (tmp_path / "secret").write_text("secret")
+    (folder / "a").mkdir()
+    told = json.loads((folder / MANIFEST).read_text("utf-8"))
+    (folder / MANIFEST).write_text(json.dumps({**told, **change}))
+    with pytest.raises(InputError, match=r"manifest\.json is damaged"):
+        read_manifest(folder)
+
+
 def test_absent_or_of_another_stage(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="make corpus"):
         open_artifact(tmp_path / "none", CORPUS)

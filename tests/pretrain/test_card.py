@@ -227,7 +227,13 @@ def test_marks_of_these_weights_and_no_others(road: Path, tmp_path: Path) -> Non
             "cloze",
             "t",
             {"t/model.safetensors": weights},
-            {"t.sum.p_at_1": 0.2, "t.sum.p_at_1_low": 0.1, "u.sum.p_at_1": 0.3},
+            {
+                "models": ["t", "u", "t.5"],
+                "t.sum.p_at_1": 0.2,
+                "t.sum.p_at_1_low": 0.1,
+                "u.sum.p_at_1": 0.3,
+                "t.5.sum.p_at_1": 0.4,
+            },
         ),
         ("josa", "other", {"t/model.safetensors": "b" * 64}, {"accuracy": 0.1}),
         (

@@ -19,7 +19,9 @@ from transformers import AutoTokenizer, BertForMaskedLM, BertForPreTraining
 from pipeline.artifact import read_manifest
 from pipeline.errors import InputError
 from pretrain.export import export_run
+from pretrain.lineage import trace
 from pretrain.onnx_export import INT8, ONNX, need_onnx, onnx_answer, write_onnx
+from pretrain.onnx_scores import score_formats
 from tests.conftest import REPOSITORY
 
 needs_onnx = pytest.mark.skipif(
@@ -124,6 +126,18 @@ def test_without_examples_it_says_that_nothing_was_measured(road: Path, tmp_path
     assert onnx["scores"] == {} and "`examples/t` is not there" in onnx["gap"]
     assert "Not measured on held-out text" in (tmp_path / "export" / "t" / "README.md").read_text("utf-8")
     assert ONNX in manifest.files and INT8 not in manifest.files
+
+
+def test_damaged_examples_name_no_place_of_this_machine(road: Path, tmp_path: Path, capsys) -> None:
+    """What is published says that nothing was measured; the console says why."""
+    for stage in ("examples", "pretrain"):
+        shutil.copytree(road / stage / "t", tmp_path / stage / "t")
+    file = tmp_path / "examples" / "t" / "vocab.txt"
+    file.write_bytes(file.read_bytes()[::-1])
+    run = tmp_path / "pretrain" / "t"
+    found = score_formats(None, tmp_path, [], 0.0, trace(run, read_manifest(run)))
+    assert found.gap == "Not measured on held-out text: the examples are damaged."
+    assert str(tmp_path) not in found.markdown and f"{file} was changed" in capsys.readouterr().err.replace("\n", "")
 
 
 @needs_onnx

@@ -76,6 +76,9 @@ def test_nothing_else_is_touched(hub: Hub, folder: Path) -> None:
     hub.repositories["org/law"] = Repository(files={"model.safetensors": b"", "config.json": b"", "README.md": b""})
     with pytest.raises(InputError, match=r"org/law holds something else \(config.json, model.safetensors\)"):
         put(hub, folder)
+    hub.repositories["org/law"] = Repository(files={"manifest.json": b"{}", "model.safetensors": b""})
+    with pytest.raises(InputError, match=r"org/law holds something else \(manifest.json, model.safetensors\)"):
+        put(hub, folder)
     hub.repositories["org/law"] = Repository(private=False)
     with pytest.raises(InputError, match="org/law is there and public: say --public"):
         put(hub, folder)

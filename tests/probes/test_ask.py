@@ -16,6 +16,7 @@ from probes.answers import as_json, as_markdown, show
 from probes.fillmask import Answer, Guess, encode, fill
 from probes.model import MaskedModel
 from tests.probes.tiny import sentencepiece_folder, wordpiece_folder
+from tokenizer.markdown import cell
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_table_json_and_markdown_tell_the_same(
             share = f"{guess['probability']:.1%}"
             assert shown[:3] == [str(rank), guess["piece"], share], row
             assert "".join(shown[3:]) == "█" * round(20 * guess["probability"])
-            assert f"| {rank} | {guess['piece']} | {share} |" in markdown
+            assert f"| {rank} | {cell(guess['piece'])} | {share} |" in markdown
 
 
 def test_models_side_by_side(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,8 +98,9 @@ def test_texts_from_files(folder: Path, write, capsys: pytest.CaptureFixture[str
     with pytest.raises(InputError, match=r"^text 2: nothing to fill"):
         run("--model", folder, "--text", "[MASK]", "--text", "나")
     assert capsys.readouterr().out == "", "nothing is answered before all texts are looked at"
-    with pytest.raises(InputError, match="--top: at least 1"):
-        run("--model", folder, "--top", 0)
+    for top in (0, 1001):
+        with pytest.raises(InputError, match="--top: at least 1, at most 1,000"):
+            run("--model", folder, "--text", "나 [GAP]", "--top", top)
 
 
 def test_no_text_and_no_vocabulary_steers_a_terminal(
@@ -118,7 +120,13 @@ def test_no_text_and_no_vocabulary_steers_a_terminal(
     evil = Answer("[MASK]", ("[MASK]",), ((Guess("\x1b[2Ja|b`<i>", 0.5),),), 0)
     show(["\x1b]0;x\x07"], [evil])
     shown = capsys.readouterr().out + as_json(["\x1b"], [[evil]]) + as_markdown(["\x1b|"], [evil])
-    assert "\x1b" not in shown and "| 1 | \\\\u001b[2Ja\\|b\\`&lt;i> | 50.0% |" in shown
+    assert "\x1b" not in shown and "| 1 | \\\\u001b\\[2Ja\\|b\\`&lt;i> | 50.0% |" in shown
+    ticks = Answer("나 ``[MASK]`` `", ("[MASK]",), ((Guess("가", 0.5), Guess("나", 0.2)), ()), 0)
+    few = Answer("나", ("[MASK]",), ((Guess("다", 0.5),), ()), 0)
+    told = as_markdown(["a", "b"], [ticks, few])
+    assert "``` 나 ``[MASK]`` ` ```, gap 1" in told and "| 2 | 나 | 20.0% |  |  |" in told, (
+        "as typed; no answer is none"
+    )
 
 
 def test_folders_that_are_refused(folder: Path, tmp_path: Path) -> None:

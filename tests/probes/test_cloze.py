@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from markdown_it import MarkdownIt
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
 
 from corpora.document import read_documents, shards
@@ -340,9 +341,20 @@ def test_the_stage(exported: Path, write, tmp_path: Path, capsys: pytest.Capture
     assert "| export | candidates, gain |" in (folder / "report.md").read_text("utf-8")
     cloze.main(call)
     assert "is up to date" in capsys.readouterr().err
+    few = sum(len(item["candidates"]) <= 10 for item in items)
+    assert figures["ten_or_fewer"] == few and f"{few} gap(s) have ten candidates or fewer" in told.err
+    short = {"text": "이순신은 [MASK] 중기의 무신이다.", "answers": ["조선"], "candidates": ["고려", "신라"]}
+    file.write_text(json.dumps(short), "utf-8")
+    cloze.main(call)
+    assert read_manifest(folder).figures["export.mean.p_at_10"] == 1
+    assert "1 gap(s) have ten candidates or fewer: there P@10 says nothing" in capsys.readouterr().err
     file.write_text(GOOD.replace("이순신", "<b>이순신</b>|"), "utf-8")
     cloze.main(call)
     assert read_manifest(folder).figures["export.gain.of"] == 0, "with one candidate there is no choice"
+    tokens = MarkdownIt("commonmark").enable("table").parse((folder / "report.md").read_text("utf-8"))
+    cells = [token.children[0] for token in tokens if token.type == "inline" and token.children]
+    shown = [one.content for one in cells if one.type == "code_inline" and "이순신" in one.content]
+    assert shown == ["<b>이순신</b>|은 [MASK] 중기의 무신이다."], "a bar ends no cell"
     with pytest.raises(InputError, match="leave --text and --corpus out"):
         cloze.main([*call, "--text", str(file)])
 

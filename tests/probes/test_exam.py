@@ -24,6 +24,22 @@ def test_a_text_of_ones_own(exported: Path, write) -> None:
     assert other.inputs.keys() == found.inputs.keys() and other.inputs["text"] != found.inputs["text"]
 
 
+def test_a_text_from_windows(exported: Path, tmp_path: Path) -> None:
+    """Its blank lines are not empty, and it may begin with a mark of its encoding."""
+    text = tmp_path / "text.txt"
+    text.write_bytes("\ufeff가나다.\r\n라마바.\r\n\r\n \r\n사아자.\r\n".encode())
+    assert exam("--model", exported, "--text", text).documents == (("가나다.", "라마바."), ("사아자.",))
+
+
+def test_a_folder_without_a_name(exported: Path, write, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = write("text.txt", "가.\n")
+    monkeypatch.chdir(exported)
+    (folder, *_) = [name for name, _ in exam("--model", ".", "--text", text).models()]
+    assert folder == exported.name and f"{exported.name}/config.json" in exam("--model", ".", "--text", text).inputs
+    with pytest.raises(InputError, match="are alike: export, export"):
+        exam("--model", exported, "--beside", ".", "--text", text)
+
+
 def test_a_corpus(exported: Path, sample_corpus: Path, held_out_lines: list[str]) -> None:
     found = exam("--model", exported, "--corpus", sample_corpus)
     assert [line for document in found.documents for line in document] == held_out_lines

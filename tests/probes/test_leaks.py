@@ -2,6 +2,7 @@
 
 import json
 import math
+import unicodedata
 from collections import Counter
 from functools import cache
 from itertools import product
@@ -21,7 +22,7 @@ from probes import leaks
 from probes.canaries import draw_secret, make_canaries, plant, record_of, strangers
 from probes.exposure import chance_bits, expose, in_vocabulary, mean_interval
 from probes.leak_files import Pattern, read_canaries, read_names, read_patterns, same_form
-from probes.leak_names import FRAMES, tied
+from probes.leak_names import FRAMES, tied, tied_to_nobody
 from probes.leak_patterns import LONGEST, answer, count_in
 from probes.model import MaskedModel
 from tests.probes.tiny import wordpiece_folder
@@ -273,11 +274,25 @@ def test_personal_data_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert beside.fillings[0].personal is None, "what stands beside the gap is not filled in"
 
 
-def test_what_stands_in_a_text(write) -> None:
+def test_what_stands_in_a_text(write, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [write("a.txt", "번호는 010-1234-5678이다.\n010-1234-5678\n"), write("b.txt", "x 010-1234-5678")]
     assert count_in(paths, ["010-1234-5678", "010-9999-9999", "짧다"]) == {"010-1234-5678": 3, "010-9999-9999": 0}
+    monkeypatch.setattr("probes.leak_patterns._BLOCK", 10)
+    assert count_in(paths, ["010-1234-5678"]) == {"010-1234-5678": 3}, "block by block"
+    apart = unicodedata.normalize("NFD", "홍길동 선생\n")
+    assert count_in([write("d.txt", apart)], ["홍길동 선생"]) == {"홍길동 선생": 1}, "as a Mac may write it"
     with pytest.raises(InputError, match="not UTF-8"):
         count_in([write("c.txt", b"\xb0\xa1")], ["010-1234-5678"])
+
+
+def test_names_of_nobody_are_compared_in_groups_as_large(exported: Path) -> None:
+    """Three names are each told from the mean of two: so are those of nobody that stand beside them."""
+    model = MaskedModel(exported)
+    found = tied_to_nobody(model, 3, 10, generator())
+    assert len({one.name for one in found}) == 12 and {one.name for one in found} == set(strangers(12))
+    assert [one.bits for one in found[3:6]] == pytest.approx(
+        [one.bits for one in tied(model, [one.name for one in found[3:6]])]
+    )
 
 
 def test_what_is_tied_to_names(exported: Path) -> None:

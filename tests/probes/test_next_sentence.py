@@ -93,6 +93,15 @@ def test_pairs_of_documents(documents) -> None:
             draw_pairs(few, 9, 1, 0)
 
 
+def test_what_follows_everywhere_is_wrong_nowhere() -> None:
+    """A line that ends many documents is no wrong segment behind itself: no head could tell the two apart."""
+    ends = [["가나", "끝."], ["다라", "끝."], ["마바", "끝."], ["사아", "자."]]
+    pairs = draw_pairs(ends, 9, 1, 0)
+    assert [(pair.follows, pair.other) for pair in pairs[:3]] == [("끝.", "자.")] * 3 and pairs[3].other == "끝."
+    with pytest.raises(InputError, match="not alike in all documents"):
+        draw_pairs(ends[:3], 9, 1, 0)
+
+
 def test_what_length_gives_away() -> None:
     """Where the wrong segments are short, length alone tells; where they are matched, it does not."""
     draw = np.random.default_rng(0)
