@@ -32,6 +32,7 @@ def load_classifier(folder: Path, names: Sequence[str], seed: int, *, random_wei
         config = AutoConfig.from_pretrained(
             str(folder),
             local_files_only=True,
+            trust_remote_code=False,
             id2label=labels,
             label2id={name: number for number, name in labels.items()},
             problem_type="single_label_classification",
@@ -47,6 +48,7 @@ def load_classifier(folder: Path, names: Sequence[str], seed: int, *, random_wei
                 str(folder),
                 config=config,
                 local_files_only=True,
+                trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.float32,
                 ignore_mismatched_sizes=True,  # another task's head may go; see _check_encoder

@@ -6,6 +6,7 @@ vocabulary (it makes one of five tokens), a tokenizer with ids beyond the embedd
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ TOKENIZER_CONFIG = "tokenizer_config.json"
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 #: What else a tokenizer may consist of.
 TOKENIZER_REST = (TOKENIZER_CONFIG, "merges.txt", "special_tokens_map.json", "added_tokens.json")
+#: A weight of a numbered layer, as encoders name them.
+_LAYER = re.compile(r"\blayers?\.\d+\.")
 
 
 def model_files(folder: Path, *, random_weights: bool = False) -> list[Path]:
@@ -52,7 +55,7 @@ def model_files(folder: Path, *, random_weights: bool = False) -> list[Path]:
 def load_folder_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a folder that `model_files` has accepted; raises InputError if it cannot be used."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever the tokenizer libraries raise, bare Exception included
         raise InputError(f"{folder}: the tokenizer cannot be loaded: {first_line(error)}") from None
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
@@ -73,6 +76,12 @@ def check_vocabulary(folder: Path, model: PreTrainedModel, tokenizer: PreTrained
         )
 
 
+def check_layers(folder: Path, unexpected: Iterable[str]) -> None:
+    """Raise InputError if weights that found no place (`unexpected`, their names) are those of layers."""
+    if left := sorted(name for name in unexpected if _LAYER.search(name)):
+        raise InputError(f"{folder}: {CONFIG} says fewer layers than the weights have: {left[0]} would be left out")
+
+
 def position_limit(model: PreTrainedModel) -> int | None:
     """Positions an input may take; RoBERTa's kin begin behind the padding id: 514 rows are 512 positions."""
     table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
@@ -87,8 +96,16 @@ def tokenizer_files(folder: Path) -> list[Path]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text: libraries explain at length."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The first line of an error's text, libraries explain at length; what it only points at is said."""
+    text = str(error).strip()
+    if "ignore_mismatched_sizes" in text:
+        return f"its weights have other shapes than {CONFIG} says (hidden_size, vocab_size ...)"
+    if "trust_remote_code" in text:
+        return "it wants to run code of its own, and code in a model's folder is never run here"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    # Of a KeyError or an IndexError the text alone is no sentence.
+    return f"{type(error).__name__} {told}".strip() if isinstance(error, LookupError) or not told else told
 
 
 def _matching(folder: Path, patterns: Iterable[str]) -> list[Path]:

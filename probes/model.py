@@ -21,7 +21,14 @@ from transformers import (
 )
 
 from pipeline.errors import InputError
-from pretrain.folder import check_vocabulary, first_line, load_folder_tokenizer, model_files, position_limit
+from pretrain.folder import (
+    check_layers,
+    check_vocabulary,
+    first_line,
+    load_folder_tokenizer,
+    model_files,
+    position_limit,
+)
 from probes.spelling import Spelling
 
 #: Tokens, padding included, that the model reads at once.
@@ -119,19 +126,24 @@ def _batches(queries: Sequence[Query]) -> Iterator[list[int]]:
 def _read(folder: Path) -> PreTrainedModel:
     try:
         loaded: Any = AutoModelForMaskedLM.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, output_loading_info=True
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
     except Exception as error:  # whatever the libraries raise for a folder that does not fit
         raise InputError(f"cannot load a masked language model from {folder}: {first_line(error)}") from None
     model: PreTrainedModel = loaded[0]
     if absent := sorted(loaded[1]["missing_keys"]):
         raise InputError(f"{folder} holds no masked language model: {absent[0]} is absent, its answers would be noise")
+    check_layers(folder, loaded[1]["unexpected_keys"])
     return model
 
 
 def _drawn(folder: Path, seed: int) -> PreTrainedModel:
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model: PreTrainedModel = AutoModelForMaskedLM.from_config(config)

@@ -29,7 +29,15 @@ from transformers import AutoConfig, BertForNextSentencePrediction
 from pipeline.artifact import MANIFEST
 from pipeline.errors import InputError
 from pretrain.draws import PAIRS, stream
-from pretrain.folder import CONFIG, check_vocabulary, first_line, load_folder_tokenizer, model_files, position_limit
+from pretrain.folder import (
+    CONFIG,
+    check_layers,
+    check_vocabulary,
+    first_line,
+    load_folder_tokenizer,
+    model_files,
+    position_limit,
+)
 from pretrain.nsp import fit
 
 Objective = Literal["nsp", "sop"]
@@ -183,6 +191,7 @@ def _read(folder: Path) -> BertForNextSentencePrediction:
         )
     if absent:
         raise InputError(f"{folder} holds no whole model: {absent[0]} is absent, its answers would be noise")
+    check_layers(folder, loaded[1]["unexpected_keys"])
     # A step of training moves the bias, which begins as zeros and is not decayed.
     if objective_of(folder) == "none" or not model.cls.seq_relationship.bias.any():
         raise InputError(
@@ -193,7 +202,7 @@ def _read(folder: Path) -> BertForNextSentencePrediction:
 
 def _bert(folder: Path) -> Any:
     try:
-        config: Any = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        config: Any = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise InputError(f"cannot read {folder / CONFIG}: {first_line(error)}") from None
     if config.model_type != "bert":
