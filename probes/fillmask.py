@@ -56,8 +56,6 @@ def fill(model: MaskedModel, text: str, top: int = 5) -> Answer:
     names = model.tokenizer.convert_ids_to_tokens
     places = tuple(place for place, number in enumerate(ids) if number == model.mask)
     (scores,) = model.log_probabilities([Query(tuple(ids), places)])
-    if scores.isnan().any():
-        raise InputError(f"{model.folder} answers with what is no number: its weights are damaged")
     gaps = [
         _words(model, gapped, gap, top) if whole else _pieces(model, scores[gap], top)
         for gap, whole in enumerate(gapped.whole)

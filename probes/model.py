@@ -98,7 +98,11 @@ class MaskedModel:
         places = [(row, place) for row, query in enumerate(queries) for place in query.places]
         rows, columns = torch.tensor(places, dtype=torch.long, device=device).reshape(-1, 2).T
         logits = logits_at(self.model, ids, seen, rows, columns)
-        return torch.split(logits.float().log_softmax(-1), [len(query.places) for query in queries])
+        scores = logits.float().log_softmax(-1)
+        # One value that is no number makes all of its place so; ranks and comparisons would pass over it in silence.
+        if scores[:, 0].isnan().any():
+            raise InputError(f"{self.folder} answers with what is no number: its weights are damaged")
+        return torch.split(scores, [len(query.places) for query in queries])
 
 
 def logits_at(model: PreTrainedModel, ids: Tensor, seen: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

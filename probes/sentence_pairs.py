@@ -111,6 +111,7 @@ class PairModel:
 
     def __init__(self, folder: Path, *, random_weights: int | None = None) -> None:
         model_files(folder, random_weights=random_weights is not None)
+        self.folder = folder
         self.tokenizer = load_folder_tokenizer(folder)
         self.model = _read(folder) if random_weights is None else _drawn(folder, random_weights)
         check_vocabulary(folder, self.model, self.tokenizer)
@@ -149,7 +150,10 @@ class PairModel:
         types = torch.tensor([[*types, *[0] * (width - len(types))] for _, types in inputs])
         seen = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in inputs])
         logits: Tensor = self.model(input_ids=ids, token_type_ids=types, attention_mask=seen).logits
-        return logits.float().softmax(-1)[:, 0]
+        found = logits.float().softmax(-1)[:, 0]
+        if found.isnan().any():
+            raise InputError(f"{self.folder} answers with what is no number: its weights are damaged")
+        return found
 
 
 def objective_of(folder: Path) -> str | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from pipeline.errors import InputError
@@ -114,3 +115,13 @@ def test_no_code_of_a_folder_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         with pytest.raises(InputError, match="never run here"):
             MaskedModel(tmp_path, random_weights=seed)
     assert not ran.exists()
+
+
+def test_weights_that_are_no_numbers_answer_nothing(tmp_path: Path) -> None:
+    """Of an answer that is no number every comparison is false: each rank would be the first."""
+    weights = wordpiece_folder(tmp_path) / "model.safetensors"
+    tensors = load_file(weights)
+    tensors["bert.embeddings.LayerNorm.weight"][0] = float("nan")
+    save_file(tensors, weights, {"format": "pt"})
+    with pytest.raises(InputError, match="what is no number"):
+        MaskedModel(tmp_path).truths([Query((2, 7, 4, 3), (2,))], [[8]])
