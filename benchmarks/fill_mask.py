@@ -186,7 +186,7 @@ def _draw(seed: int, sentence: str, fits: Sequence[tuple[int, int, tuple[int, ..
 
 
 def _read_as_trained(model: MaskedModel, item: Item) -> bool:
-    """What is read is the sentence with a mask in it; and the pipeline, which cuts what is glued otherwise, has room."""
+    """What is read is the sentence with a mask in it, and the pipeline, which cuts it otherwise, has room for it."""
     text = item.text(model.mask_token)
     ids = [item.pieces[0] if number == model.mask else number for number in encode(model, text)]
     whole = model.tokenizer.encode(item.sentence)
