@@ -1,6 +1,7 @@
 """An encoder's folder with the head of a task: loaded and checked, or with random weights, and written again.
 
-What transformers would let pass in silence stops here: weights that leave the encoder random.
+What transformers would let pass in silence stops here: weights that leave the encoder random, or that it has no layer
+for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.kinds.kind import Kind
 from pipeline.errors import InputError
-from pretrain.folder import CONFIG, LOCAL, TOKENIZER_CONFIG, first_line, position_limit, tokenizer_files
+from pretrain.folder import (
+    CONFIG,
+    LOCAL,
+    TOKENIZER_CONFIG,
+    check_layers,
+    first_line,
+    position_limit,
+    tokenizer_files,
+)
 
 #: A tokenizer that knows no limit says 1e30.
 NO_LIMIT = 1_000_000
@@ -85,7 +94,7 @@ def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: P
 
 
 def _check_encoder(folder: Path, model: PreTrainedModel, report: dict[str, Iterable[Any]]) -> None:
-    """Stop if part of the encoder was left random; a head is new anyway, a pooler after MLM alone."""
+    """Stop if part of the encoder was left random, or left out; a head is new anyway, a pooler after MLM alone."""
     changed = [name[0] if isinstance(name, tuple) else name for name in report["mismatched_keys"]]
     absent = [*report["missing_keys"], *changed]
     lost = sorted(name for name in absent if name.startswith(f"{model.base_model_prefix}.") and ".pooler." not in name)
@@ -94,3 +103,4 @@ def _check_encoder(folder: Path, model: PreTrainedModel, report: dict[str, Itera
             f"{folder}: {len(lost)} of the encoder's weights are absent or of another shape, for example "
             f"{lost[0]}: {CONFIG} and weights do not belong together"
         )
+    check_layers(folder, report["unexpected_keys"])
