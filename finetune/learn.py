@@ -143,7 +143,8 @@ def announce(bench: Bench, notes: Sequence[str]) -> None:
     if figures["unknown"] > NOTABLE_UNKNOWN:
         warn(
             f"{figures['unknown']:.0%} of train's tokens are unknown to the model's vocabulary: does its tokenizer "
-            "know Korean? (a folder with vocab.txt alone is read with accents stripped, which takes Hangul apart)"
+            "know Korean? (a folder with vocab.txt alone is read with accents stripped, which takes Hangul apart: if "
+            'its entries are syllables, write {"do_lower_case": false} into its tokenizer_config.json)'
         )
     counts = ", ".join(f"{rows:,} {role}" for role, rows in figures["rows"].items())
     classes = f", {figures['classes']} classes" if len(bench.names) > 1 else ""

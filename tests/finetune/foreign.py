@@ -48,11 +48,11 @@ def save_model(folder: Path, model: type[PreTrainedModel], config: object) -> Pa
     return folder
 
 
-def roberta(folder: Path, texts: Iterable[str], merges: int = 120) -> Path:
+def roberta(folder: Path, texts: Iterable[str], merges: int = 40) -> Path:
     """A RoBERTa of two layers."""
     config = RobertaConfig(
         vocab_size=5 + BYTES + merges, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=64, max_position_embeddings=66, pad_token_id=1, bos_token_id=0, eos_token_id=2,
+        intermediate_size=64, max_position_embeddings=130, pad_token_id=1, bos_token_id=0, eos_token_id=2,
     )  # fmt: skip
     return save_model(save_bytes(folder, texts, merges), RobertaModel, config)
 
@@ -65,10 +65,10 @@ def distilbert(folder: Path, texts: Iterable[str], *, lowercase: bool = True) ->
     return save_model(save_words(folder, texts, lowercase=lowercase), DistilBertModel, config)
 
 
-def bert(folder: Path, entries: int, layers: int) -> Path:
+def bert(folder: Path, entries: int, layers: int, width: int = 32) -> Path:
     """A BERT without its tokenizer."""
     config = BertConfig(
-        vocab_size=entries, hidden_size=32, num_hidden_layers=layers, num_attention_heads=2,
-        intermediate_size=64, max_position_embeddings=64,
+        vocab_size=entries, hidden_size=width, num_hidden_layers=layers, num_attention_heads=2,
+        intermediate_size=2 * width, max_position_embeddings=64,
     )  # fmt: skip
     return save_model(folder, BertModel, config)
