@@ -6,6 +6,7 @@ for.
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 from collections.abc import Iterable, Sequence
@@ -29,6 +30,8 @@ from pretrain.folder import (
 
 #: A tokenizer that knows no limit says 1e30.
 NO_LIMIT = 1_000_000
+#: What tells a model which of two texts a token is of.
+SEGMENTS = "token_type_ids"
 
 
 def load_model(
@@ -78,6 +81,15 @@ def longest_input(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTok
     return asked or int(min(limits))
 
 
+def match_inputs(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let the tokenizer leave out `SEGMENTS` if the model has no place for them.
+
+    KLUE's RoBERTa comes with BERT's tokenizer: for the second text's 1 it has no embedding.
+    """
+    if not _has_segments(model):
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != SEGMENTS]
+
+
 def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: Path) -> None:
     """Write a Hugging Face folder: the model, and the source's tokenizer files with the longest input.
 
@@ -90,7 +102,15 @@ def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: P
     path = folder / TOKENIZER_CONFIG
     config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     config["model_max_length"] = max_length
+    if not _has_segments(model):
+        config["model_input_names"] = ["input_ids", "attention_mask"]
     path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _has_segments(model: PreTrainedModel) -> bool:
+    if SEGMENTS not in inspect.signature(model.forward).parameters:
+        return False
+    return getattr(model.config, "type_vocab_size", 2) > 1
 
 
 def _check_encoder(folder: Path, model: PreTrainedModel, report: dict[str, Iterable[Any]]) -> None:

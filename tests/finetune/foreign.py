@@ -70,5 +70,6 @@ def bert(folder: Path, entries: int, layers: int, width: int = 32) -> Path:
     config = BertConfig(
         vocab_size=entries, hidden_size=width, num_hidden_layers=layers, num_attention_heads=2,
         intermediate_size=2 * width, max_position_embeddings=64,
+        initializer_range=0.1,
     )  # fmt: skip
     return save_model(folder, BertModel, config)

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 from safetensors.torch import load_file
-from transformers import AutoModel, AutoTokenizer, DistilBertConfig, DistilBertModel, pipeline
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    DistilBertConfig,
+    DistilBertModel,
+    RobertaConfig,
+    RobertaModel,
+    pipeline,
+)
 
 from finetune.predict import main as predict
 from finetune.train import main as train
@@ -101,7 +109,7 @@ def noisy_table(path: Path, numbers: range) -> Path:
 def test_a_noisy_table_of_25_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entries = [*SPECIAL_TOKENS, *SKILLS, *FILLERS, "[URL]", "[EMAIL]", "[PHONE]", "Resume", "!", "ㅋㅋ", ","]
     encoder, model = tmp_path / "encoder", tmp_path / "jobs"
-    foreign.bert(encoder, len(entries), 1, width=96)
+    foreign.bert(encoder, len(entries), 1, width=64)
     save_tokenizer(build_tokenizer(entries), encoder)
     data = (
         "--train",
@@ -121,7 +129,7 @@ def test_a_noisy_table_of_25_classes(tmp_path: Path, capsys: pytest.CaptureFixtu
         epochs=8,
     )
 
-    assert told["test"]["macro_f1"]["mean"] > 0.95
+    assert told["test"]["macro_f1"]["mean"] > 0.9
     figures = read_manifest(model).figures
     assert (figures["classes"], figures["rows"]) == (25, {"train": 225, "dev": 75, "test": 4 * 25 + 10 + 5})
     assert figures["unknown"] < 0.02
@@ -275,6 +283,29 @@ def test_a_distilbert_with_our_vocabulary(
     check(tmp_path / "model", told, capsys)
 
 
+def test_two_texts_by_a_roberta_with_berts_tokenizer(
+    encoder: Path, write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """KLUE's RoBERTa: its tokenizer numbers the second text 1, for which it has no embedding."""
+    entries = len(AutoTokenizer.from_pretrained(encoder))
+    shape = RobertaConfig(
+        vocab_size=entries, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=34, type_vocab_size=1, pad_token_id=0,
+    )  # fmt: skip
+    folder, model = foreign.save_model(tmp_path / "klue", RobertaModel, shape), tmp_path / "model"
+    for file in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+        shutil.copyfile(encoder / file, folder / file)
+    pairs = [(f"{thing}이 {word}", f"{thing}은 참 {word}") for thing in THINGS for word in (*GOOD, *BAD)]
+    rows = [f"{first}\t{second}\t{number % 2}\n" for number, (first, second) in enumerate(pairs)]
+    file = write("pairs.tsv", "sentence1\tsentence2\tgold_label\n" + "".join(rows))
+    finetune(folder, model, "--task", "kornli", "--train", file, "--test", file, epochs=1)
+    [ours] = ask(model, capsys, "--text", pairs[0][0], "--pair", pairs[0][1])
+    theirs = pipeline("text-classification", model=str(model), device="cpu")(
+        {"text": pairs[0][0], "text_pair": pairs[0][1]}
+    )
+    assert (ours["answer"], ours["confidence"]) == (theirs["label"], pytest.approx(theirs["score"], abs=1e-5))
+
+
 LINES = [line.split("\t")[0] for line in table(THINGS).splitlines()[1:]]
 PEOPLE, TOWNS = ["김철수", "이영희", "박뷁", "최민수"], ["서울", "부산", "대구 북구", "제주"]
 
@@ -359,6 +390,8 @@ def test_entities_by_encoders_of_others(
     text = "어제 부산 사는 이영희를 보았다"
     [line] = ask(model, capsys, "--text", text)
     found = [(text[one["start"] : one["end"]], one["label"]) for one in line["answer"]]
+    theirs = pipeline("token-classification", model=str(model), device="cpu")(text)
+    assert "B-곳" in [one["entity"] for one in theirs if text[one["start"] : one["end"]].startswith("부")]
     if name == "byte_encoder":
         assert ceiling == 1.0
         assert found == [("부산", "곳"), ("이영희", "사람")]
