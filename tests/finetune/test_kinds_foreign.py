@@ -76,7 +76,7 @@ def entities(tokenizer, text: str, spans: tuple[Span, ...], length: int = 64, st
     return said.answer
 
 
-def answer(tokenizer, text: str, target: Answer, length: int = 96, stride: int = 45) -> Answer:
+def answer(tokenizer, text: str, target: Answer, length: int = 240, stride: int = 60) -> Answer:
     encoded = Passages().encode(tokenizer, rows(text, "이 갔다?", (target,)), (), Reading(length, stride))
     [said] = Passages().answers(perfect_places(encoded), encoded, ())
     return said.answer[0]
