@@ -28,7 +28,7 @@ from finetune.data.read import Source, read_unlabelled
 from finetune.data.rows import Rows
 from finetune.forward import forward, load_for_use
 from finetune.kinds.kind import encode_texts
-from finetune.model import longest_input
+from finetune.model import longest_input, match_inputs
 from pipeline.console import progress, say, warn
 from pipeline.errors import InputError
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
@@ -57,6 +57,7 @@ def embed(
         tokenizer = load_folder_tokenizer(folder)
         model = load_for_use(folder, AutoModel, cpu=cpu)
         check_vocabulary(folder, model, tokenizer)
+        match_inputs(model, tokenizer)
         model.config.output_hidden_states = pool == "last4"
         longest = longest_input(folder, model, tokenizer, max_length)
         found = []

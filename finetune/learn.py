@@ -17,7 +17,7 @@ from finetune.kinds.entities import ceiling
 from finetune.kinds.every import kind_of
 from finetune.kinds.kind import Encoded, Example, Kind, Reading, Said
 from finetune.layers import freeze, reinitialise
-from finetune.model import load_model, longest_input
+from finetune.model import load_model, longest_input, match_inputs
 from finetune.results import told
 from finetune.scoring.mistakes import Mistake, most_confident
 from finetune.scoring.outcome import Run
@@ -93,6 +93,7 @@ def set_up(job: Job, sets: Sets) -> Bench:
     tokenizer = load_folder_tokenizer(job.model)
     model = load_model(job.model, kind, sets.names, job.settings.seed, random_weights=job.random_weights)
     check_vocabulary(job.model, model, tokenizer)
+    match_inputs(model, tokenizer)
     longest = longest_input(job.model, model, tokenizer, job.settings.max_length)
     reading = Reading(longest, job.settings.stride or longest // STRIDE)
     encoded = {
@@ -147,7 +148,8 @@ def announce(bench: Bench, notes: Sequence[str]) -> None:
     if figures["unknown"] > NOTABLE_UNKNOWN:
         warn(
             f"{figures['unknown']:.0%} of train's tokens are unknown to the model's vocabulary: does its tokenizer "
-            "know Korean? (a folder with vocab.txt alone is read with accents stripped, which takes Hangul apart)"
+            "know Korean? (a folder with vocab.txt alone is read with accents stripped, which takes Hangul apart: if "
+            'its entries are syllables, write {"do_lower_case": false} into its tokenizer_config.json)'
         )
     counts = ", ".join(f"{rows:,} {role}" for role, rows in figures["rows"].items())
     classes = f", {figures['classes']} classes" if len(bench.names) > 1 else ""

@@ -1,10 +1,12 @@
 """An encoder's folder with the head of a task: loaded and checked, or with random weights, and written again.
 
-What transformers would let pass in silence stops here: weights that leave the encoder random.
+What transformers would let pass in silence stops here: weights that leave the encoder random, or that it has no layer
+for.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 from collections.abc import Iterable, Sequence
@@ -16,10 +18,20 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.kinds.kind import Kind
 from pipeline.errors import InputError
-from pretrain.folder import CONFIG, LOCAL, TOKENIZER_CONFIG, first_line, position_limit, tokenizer_files
+from pretrain.folder import (
+    CONFIG,
+    LOCAL,
+    TOKENIZER_CONFIG,
+    check_layers,
+    first_line,
+    position_limit,
+    tokenizer_files,
+)
 
 #: A tokenizer that knows no limit says 1e30.
 NO_LIMIT = 1_000_000
+#: What tells a model which of two texts a token is of.
+SEGMENTS = "token_type_ids"
 
 
 def load_model(
@@ -69,6 +81,15 @@ def longest_input(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTok
     return asked or int(min(limits))
 
 
+def match_inputs(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let the tokenizer leave out `SEGMENTS` if the model has no place for them.
+
+    KLUE's RoBERTa comes with BERT's tokenizer: for the second text's 1 it has no embedding.
+    """
+    if not _has_segments(model):
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != SEGMENTS]
+
+
 def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: Path) -> None:
     """Write a Hugging Face folder: the model, and the source's tokenizer files with the longest input.
 
@@ -81,11 +102,19 @@ def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: P
     path = folder / TOKENIZER_CONFIG
     config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     config["model_max_length"] = max_length
+    if not _has_segments(model):
+        config["model_input_names"] = ["input_ids", "attention_mask"]
     path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
+def _has_segments(model: PreTrainedModel) -> bool:
+    if SEGMENTS not in inspect.signature(model.forward).parameters:
+        return False
+    return getattr(model.config, "type_vocab_size", 2) > 1
+
+
 def _check_encoder(folder: Path, model: PreTrainedModel, report: dict[str, Iterable[Any]]) -> None:
-    """Stop if part of the encoder was left random; a head is new anyway, a pooler after MLM alone."""
+    """Stop if part of the encoder was left random, or left out; a head is new anyway, a pooler after MLM alone."""
     changed = [name[0] if isinstance(name, tuple) else name for name in report["mismatched_keys"]]
     absent = [*report["missing_keys"], *changed]
     lost = sorted(name for name in absent if name.startswith(f"{model.base_model_prefix}.") and ".pooler." not in name)
@@ -94,3 +123,4 @@ def _check_encoder(folder: Path, model: PreTrainedModel, report: dict[str, Itera
             f"{folder}: {len(lost)} of the encoder's weights are absent or of another shape, for example "
             f"{lost[0]}: {CONFIG} and weights do not belong together"
         )
+    check_layers(folder, report["unexpected_keys"])

@@ -26,8 +26,8 @@ from finetune.scoring.answers import Form, korquad_form, score_answers
 from finetune.scoring.scores import Scores
 from pipeline.errors import InputError
 
-#: Tokens of an answer at most, and how many beginnings and ends of each window are tried with each other (SQuAD's
-#: scripts: 30 words; Korean answers have about two pieces a word).
+#: Tokens of an answer at most (bytes within a character are not counted), and how many beginnings and ends of each
+#: window are tried with each other (SQuAD's scripts: 30 words; Korean answers have about two pieces a word).
 LONGEST = 48
 BEST = 20
 #: The name of what a model of this kind can say besides a stretch of the passage.
@@ -106,8 +106,12 @@ def answers_of(row: Row) -> tuple[Answer, ...]:
 
 
 def answer_tokens(offsets: Sequence[Offset | None], answer: Answer) -> tuple[int, int]:
-    """The first and the last token that touch the answer; (0, 0) if the window does not hold all of it."""
-    begin, behind = answer.start, answer.start + len(answer.text)
+    """The first and the last token that touch the answer; (0, 0) if the window does not hold all of it.
+
+    White space at its ends is left aside: no token stands for it.
+    """
+    begin = answer.start + len(answer.text) - len(answer.text.lstrip())
+    behind = answer.start + len(answer.text.rstrip())
     text = [(place, offset) for place, offset in enumerate(offsets) if offset]
     touching = [place for place, (start, end) in text if start < behind and end > begin]
     if not touching or text[0][1][0] > begin or text[-1][1][1] < behind:
@@ -122,14 +126,14 @@ def best_stretches(
     places = np.array([place for place, offset in enumerate(offsets) if offset])
     if not len(places):
         return []
-    first = places[np.argsort(-starts[places], kind="stable")[:BEST]]
-    last = places[np.argsort(-ends[places], kind="stable")[:BEST]]
+    first = np.argsort(-starts[places], kind="stable")[:BEST]
+    last = np.argsort(-ends[places], kind="stable")[:BEST]
     found: list[tuple[float, Offset | None]] = []
     for start in first:
         for end in last:
-            left, right = offsets[start], offsets[end]
+            left, right = offsets[places[start]], offsets[places[end]]
             if left and right and start <= end < start + LONGEST:
-                found.append((float(starts[start]) + float(ends[end]), (left[0], right[1])))
+                found.append((float(starts[places[start]]) + float(ends[places[end]]), (left[0], right[1])))
     return found
 
 
