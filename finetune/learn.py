@@ -121,7 +121,7 @@ def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, spea
         ) from None
     scores, said = lesson.score(fitted.outputs(test), test)
     run = Run(seed, fitted.epochs, fitted.best_epoch, fitted.dev, scores)
-    return Learned(run, fitted, said, _mistakes(dev.rows, lesson.score(fitted.outputs(dev), dev)[1]))
+    return Learned(run, fitted, said, mistakes_among(dev.rows, lesson.score(fitted.outputs(dev), dev)[1]))
 
 
 def first_rows(encoded: Encoded, rows: int) -> Encoded:
@@ -162,8 +162,8 @@ def unknown_share(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example
     return words.count(tokenizer.unk_token_id) / max(len(words), 1)
 
 
-def _mistakes(rows: Rows, said: Sequence[Said]) -> tuple[Mistake, ...]:
-    """Of a regression any answer is more or less wrong: there is no list of those."""
+def mistakes_among(rows: Rows, said: Sequence[Said]) -> tuple[Mistake, ...]:
+    """The most confident mistakes. Of a regression any answer is more or less wrong: there is no list of those."""
     if any(isinstance(one.answer, float) for one in said):
         return ()
     return most_confident(

@@ -24,6 +24,7 @@ ROOFS = {
     "pages.demo",
     "pages.report",
     "finetune.embed",
+    "finetune.features",
     "finetune.predict",
     "finetune.train",
     "pretrain.train",
