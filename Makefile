@@ -169,6 +169,9 @@ features: $(INSTALLED) $(if $(call given,BASELINE),,$(MODEL_DONE)) ## train a HE
 	$(PY) -m finetune.features $(FLAGS) $(if $(call given,BASELINE),--baseline $(BASELINE),--model $(MODEL)) $(LEARNED_FROM) \
 		$(addprefix --pool ,$(call given,POOL)) $(addprefix --head ,$(call given,HEAD)) $(addprefix --out ,$(call given,OUT))
 
+search: $(INSTALLED) $(MODEL_DONE) ## choose settings of a fine-tuning on dev: GRID="finetune.epochs=2,4 ..."
+	@$(PY) -m finetune.search $(FLAGS) --model $(MODEL) $(LEARNED_FROM) --grid $(or $(call given,GRID),$(error GRID="finetune.key=value,value ..." says what to try))
+
 report: $(INSTALLED) ## write one page about the run NAME, compared with RUNS if named
 	@$(PY) -m pages.report --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(call given,RUNS),--runs $(RUNS))
 

@@ -25,7 +25,9 @@ ROOFS = {
     "pages.report",
     "finetune.embed",
     "finetune.features",
+    "finetune.ladder",
     "finetune.predict",
+    "finetune.search",
     "finetune.train",
     "pretrain.train",
 }
