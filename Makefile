@@ -172,6 +172,10 @@ features: $(INSTALLED) $(if $(call given,BASELINE),,$(MODEL_DONE)) ## train a HE
 search: $(INSTALLED) $(MODEL_DONE) ## choose settings of a fine-tuning on dev: GRID="finetune.epochs=2,4 ..."
 	@$(PY) -m finetune.search $(FLAGS) --model $(MODEL) $(LEARNED_FROM) --grid $(or $(call given,GRID),$(error GRID="finetune.key=value,value ..." says what to try))
 
+ladder: $(INSTALLED) ## several models on several tasks as one table: PLAN=file.toml, or MODELS="..." TASKS="nsmc=train.tsv,test.tsv ..."
+	@$(PY) -m finetune.ladder $(FLAGS) $(addprefix --plan ,$(call given,PLAN)) \
+		$(if $(call given,MODELS),--models $(MODELS)) $(if $(call given,TASKS),--tasks $(TASKS))
+
 report: $(INSTALLED) ## write one page about the run NAME, compared with RUNS if named
 	@$(PY) -m pages.report --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(call given,RUNS),--runs $(RUNS))
 
