@@ -35,7 +35,7 @@ from finetune.rungs import Cell, Compared, compare, read_cell
 from pipeline.console import say, table, warn
 from pipeline.errors import InputError
 from pipeline.files import write_atomic
-from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
+from pipeline.stage import LEFT_EARLY, artifact_folder, read_recipe, run_stage, stage_parser
 from tokenizer import markdown as md
 
 #: What a cell is where a model cannot do a task, and where it failed.
@@ -90,10 +90,15 @@ def _cell(arguments: argparse.Namespace, folder: Path, model: str, entry: Entry)
         return UNABLE
     out = folder / "cells" / entry.called / called(model).replace(" ", "-")
     say(f"ladder: {entry.called}, {called(model)}")
-    done = subprocess.run(command(arguments, model, entry, out), check=False)
-    if done.returncode in (130, -signal.SIGINT, -signal.SIGTERM):
+    code = start(command(arguments, model, entry, out))
+    if code in (LEFT_EARLY, 130, -signal.SIGINT, -signal.SIGTERM):
         raise KeyboardInterrupt
-    return FAILED if done.returncode else read_cell(out)
+    return FAILED if code else read_cell(out)
+
+
+def start(words: list[str]) -> int:
+    """Run a command to its end; its exit code. What it says goes where our own words go."""
+    return subprocess.run(words, check=False).returncode
 
 
 def _against(plan: Plan, cells: Cells) -> dict[tuple[str, str], Compared]:

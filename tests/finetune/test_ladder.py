@@ -12,13 +12,16 @@ from scipy.stats import t
 from sklearn.metrics import f1_score
 
 from finetune.data.rows import Answer, Row, Rows, Span
+from finetune.features import main as features
 from finetune.kinds.every import kind_of
 from finetune.kinds.kind import Said
 from finetune.ladder import command, main
 from finetune.plan import Entry, read_plan
 from finetune.results import prediction_lines, read_predictions
-from finetune.rungs import Cell, by_seeds, compare, macro_f1
+from finetune.rungs import Cell, by_seeds, compare, macro_f1, read_cell
+from finetune.train import main as train
 from pipeline.artifact import read_manifest
+from pipeline.console import fail
 from pipeline.errors import InputError
 from tests.finetune.conftest import SETTINGS
 
@@ -167,36 +170,90 @@ def test_a_plan_is_checked_before_anything_is_trained(write, encoder: Path, toy:
         read_plan(None, ["tfidf"], [])
 
 
-@pytest.mark.slow
-def test_a_ladder_from_end_to_end(write, encoder: Path, toy: tuple[Path, Path], tmp_path: Path, capfd) -> None:
+@pytest.fixture
+def flags(write, tmp_path: Path) -> list[str]:
     recipe = write("toy.toml", "[finetune]\n" + "".join(f"{name} = {value}\n" for name, value in SETTINGS.items()))
-    tagged = "## 1\t<영화:PS>이 좋다\n영\tB-PS\n화\tI-PS\n이\tO\n \tO\n좋\tO\n다\tO\n\n"
-    ner = write(
-        "n.tsv", "".join(tagged.replace("## 1", f"## {n}").replace("다", "다" * (n % 5 + 1), 1) for n in range(20))
-    )
-    bad = write("bad.tsv", "text\tlabel\n영화이 좋다\t중립\n")
-    flags = ["--recipe", str(recipe), "--artifacts", str(tmp_path / "a"), "--name", "l", "--cpu"]
-    flags += ["--set", "finetune.seeds=2", "--models", str(encoder), f"random:{encoder}", "tfidf"]
+    return ["--recipe", str(recipe), "--artifacts", str(tmp_path / "a"), "--name", "l", "--cpu"]
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Cells made in this process, which is quicker; the exit codes that they would have had."""
+    codes: list[int] = []
+
+    def run(words: list[str]) -> int:
+        try:
+            {"finetune.train": train, "finetune.features": features}[words[2]](words[3:])
+            codes.append(0)
+        except InputError as error:
+            fail(str(error))
+            codes.append(2)
+        return codes[-1]
+
+    monkeypatch.setattr("finetune.ladder.start", run)
+    return codes
+
+
+def test_one_table_of_all(
+    flags: list[str], in_process: list[int], write, encoder: Path, toy: tuple[Path, Path], tmp_path: Path, capfd
+) -> None:
+    home = tmp_path / "a" / "ladder" / "l"
+    flags += [
+        "--set",
+        "finetune.seeds=2",
+        "finetune.epochs=2",
+        "--models",
+        str(encoder),
+        f"random:{encoder}",
+        "tfidf",
+        f"frozen:{encoder}",
+    ]
     tasks = [f"classification={toy[0]},{toy[1]}"]
     main([*flags, "--tasks", *tasks])
-    page = (tmp_path / "a" / "ladder" / "l" / "ladder.md").read_text("utf-8")
-    found = json.loads((tmp_path / "a" / "ladder" / "l" / "ladder.json").read_text("utf-8"))
-    assert [len(line["values"]) for line in found] == [2, 2, 1]
-    cells = tmp_path / "a" / "ladder" / "l" / "cells" / "classification"
-    figures = read_manifest(cells / "encoder").figures
-    assert fmean(found[0]["values"]) == pytest.approx(figures["test"]["macro_f1"], abs=1e-6)
-    assert f"{fmean(found[0]['values']):.4f} +- " in page
+    page, found = (home / "ladder.md").read_text("utf-8"), json.loads((home / "ladder.json").read_text("utf-8"))
+    assert [len(line["values"]) for line in found] == [2, 2, 1, 1]
+    cells = home / "cells" / "classification"
+    assert fmean(found[0]["values"]) == pytest.approx(
+        read_manifest(cells / "encoder").figures["test"]["macro_f1"], abs=1e-6
+    )
+    assert f"| encoder | {fmean(found[0]['values']):.4f} +- " in page
     assert "## Against encoder" in page
-    assert "within noise" in page, "the toy is learned by all"
-    assert {path.name for path in cells.glob("[!.]*")} == {"encoder", "encoder,-random", "tfidf"}
+    assert {path.name for path in cells.glob("[!.]*")} == {"encoder", "encoder,-random", "tfidf", "encoder,-frozen"}
+    words = compare(read_cell(cells / "tfidf"), read_cell(cells / "encoder")).verdict
+    assert found[2]["verdict"] == words
+    assert words in page
 
     # The same again makes nothing; a task that fails leaves the rest.
     stamps = {path: path.stat().st_mtime_ns for path in cells.rglob("manifest.json")}
+    bad = write("bad.tsv", "text\tlabel\n영화이 좋다\t중립\n")
     capfd.readouterr()
-    with pytest.raises(InputError, match="cells failed"):
-        main([*flags, "--tasks", *tasks, f"ner={ner}", f"multilabel={bad}"])
+    in_process.clear()
+    with pytest.raises(InputError, match="6 of 12 cells failed"):
+        main([*flags, "--tasks", *tasks, f"ner={bad}", f"multilabel={bad}"])
+    assert in_process == [0] * 4 + [2] * 6, "words and vectors of whole texts are not asked for entities"
     told = capfd.readouterr().err
-    assert told.count("is up to date") == 3
+    assert told.count("is up to date") == 4
     assert "tfidf cannot do ner" in told
     assert {path: path.stat().st_mtime_ns for path in cells.rglob("manifest.json")} == stamps
-    assert "| failed |" in (tmp_path / "a" / "ladder" / "l" / "ladder.md").read_text("utf-8")
+    assert "| failed |" in (home / "ladder.md").read_text("utf-8")
+
+
+def test_an_interruption_ends_it(flags: list[str], toy: tuple[Path, Path], monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr("finetune.ladder.start", lambda words: asked.append(words) or 130)
+    with pytest.raises(KeyboardInterrupt):
+        main([*flags, "--models", "tfidf", "--tasks", f"classification={toy[0]}", f"nsmc={toy[0]}"])
+    assert len(asked) == 1
+
+
+@pytest.mark.slow
+def test_cells_are_made_in_processes_of_their_own(
+    flags: list[str], encoder: Path, toy: tuple[Path, Path], capfd
+) -> None:
+    main(
+        [*flags, "--set", "finetune.epochs=1", "--models", str(encoder), "tfidf", "--tasks", f"classification={toy[0]}"]
+    )
+    told = capfd.readouterr().err
+    assert "finetune -> " in told
+    assert "features -> " in told
+    assert "encoder" in told.split("ladder -> ")[1]
