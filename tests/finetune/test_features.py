@@ -104,6 +104,9 @@ def test_stored_vectors_are_those_of_their_texts(encoder: Path, toy: tuple[Path,
     store = stored_vectors(frozen, [*reversed(wanted), *wanted[:3]], tmp_path)
     assert np.allclose(np.stack([store[pair] for pair in wanted]), embed(frozen, rows), atol=1e-6)
     [folder] = [path for path in (tmp_path / "vectors").iterdir() if path.is_dir()]
+    few = stored_vectors(frozen, [("영화이 싫다", None), *wanted[:2]], tmp_path)
+    assert len(few) == 3
+    assert np.allclose(few[wanted[0]], store[wanted[0]], atol=1e-6)
     (folder / "vectors.npy").write_bytes((folder / "vectors.npy").read_bytes()[:-1] + b"\x01")
     with pytest.raises(InputError, match=r"vectors\.npy was changed"):
         stored_vectors(frozen, wanted, tmp_path)

@@ -62,7 +62,8 @@ def test_other_rows_are_not_compared_row_by_row() -> None:
 
 
 @pytest.mark.parametrize("measure", ["macro_f1", "accuracy", "mcc"])
-def test_every_measure_is_resampled(measure: str) -> None:
+def test_every_measure_is_resampled(measure: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finetune.rungs.FEWER", 40)
     weak, strong = cell(coins(0.6, 1, 60), measure=measure), cell(coins(0.95, 2, 60), measure=measure)
     found = compare(strong, weak).by_rows
     scores = [kind_of("nsmc").score(each.rows, each.said, each.names).measures[measure] for each in (strong, weak)]
