@@ -100,6 +100,11 @@ MODEL_DONE := $(if $(wildcard $(MODEL)/config.json),,$(if $(filter $(ARTIFACTS)/
 # Held-out text to ask about is that of NAME's corpus, taken as it is and made if it is not there, or what ASK names.
 HELD_OUT_DONE := $(if $(findstring --text,$(ASK))$(findstring --corpus,$(ASK))$(findstring --first,$(ASK))$(wildcard $(CORPUS_DONE)),,$(CORPUS_DONE))
 
+# What features and search learn from, as far as it is given; TASK is a kind of task or a known data set.
+LEARNED_FROM = $(addprefix --task ,$(call given,TASK)) $(addprefix --train ,$(call given,TRAIN)) $(addprefix --dev ,$(call given,DEV)) \
+	$(addprefix --test ,$(call given,TEST)) $(addprefix --text ,$(call given,COLUMN)) $(addprefix --pair ,$(call given,PAIR)) \
+	$(addprefix --label ,$(call given,LABEL))
+
 # The environment carries what may hold quotes and spaces.
 export HANBEOT_RECIPE = $(RECIPE)
 export HANBEOT_CORPUS = $(CORPUS)
@@ -113,7 +118,7 @@ export HANBEOT_TEXTS = $(call given,FILE)
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence leaks report demo finetune check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence leaks report demo finetune features search ladder check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -164,6 +169,17 @@ demo: $(INSTALLED) $(MODEL_DONE) ## serve a page on this machine that asks MODEL
 finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
 	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
 		$(if $(call given,TRAIN),--train $(TRAIN)) $(if $(call given,DEV),--dev $(DEV)) $(if $(call given,TEST),--test $(TEST))
+
+features: $(INSTALLED) $(if $(call given,BASELINE),,$(MODEL_DONE)) ## train a HEAD on MODEL's vectors as they are (POOL), or on words: BASELINE=tfidf
+	$(PY) -m finetune.features $(FLAGS) $(if $(call given,BASELINE),--baseline $(BASELINE),--model $(MODEL)) $(LEARNED_FROM) \
+		$(addprefix --pool ,$(call given,POOL)) $(addprefix --head ,$(call given,HEAD)) $(addprefix --out ,$(call given,OUT))
+
+search: $(INSTALLED) $(MODEL_DONE) ## choose settings of a fine-tuning on dev: GRID="finetune.epochs=2,4 ..."
+	@$(PY) -m finetune.search $(FLAGS) --model $(MODEL) $(LEARNED_FROM) --grid $(or $(call given,GRID),$(error GRID="finetune.key=value,value ..." says what to try))
+
+ladder: $(INSTALLED) ## several models on several tasks as one table: PLAN=file.toml, or MODELS="..." TASKS="nsmc=train.tsv,test.tsv ..."
+	@$(PY) -m finetune.ladder $(FLAGS) $(addprefix --plan ,$(call given,PLAN)) \
+		$(if $(call given,MODELS),--models $(MODELS)) $(if $(call given,TASKS),--tasks $(TASKS))
 
 report: $(INSTALLED) ## write one page about the run NAME, compared with RUNS if named
 	@$(PY) -m pages.report --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(call given,RUNS),--runs $(RUNS))

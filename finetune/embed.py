@@ -15,86 +15,15 @@ The numbers can be compared by their angle; how much that says depends on what t
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
-from transformers import AutoModel
 
 from finetune.data.read import Source, read_unlabelled
-from finetune.data.rows import Rows
-from finetune.forward import forward, load_for_use
-from finetune.kinds.kind import encode_texts
-from finetune.model import longest_input, match_inputs
+from finetune.vectors import POOLS, Encoder, embed
 from pipeline.console import progress, say, warn
 from pipeline.errors import InputError
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
-from pretrain.folder import check_vocabulary, load_folder_tokenizer, model_files
-from pretrain.quiet import quiet
-
-Pool = Literal["mean", "cls", "last4"]
-POOLS: tuple[Pool, ...] = get_args(Pool)
-#: Layers from the top that `last4` takes the mean of.
-LAYERS = 4
-_CHUNK = 4096
-
-
-def embed(
-    folder: Path,
-    rows: Rows,
-    pool: Pool = "mean",
-    *,
-    max_length: int = 0,
-    cpu: bool = False,
-    advance: Callable[[int], None] = lambda _: None,
-) -> NDArray[np.float32]:
-    """Vectors (rows, width) of the rows' texts; raises InputError for a folder that is no encoder."""
-    model_files(folder)
-    with quiet():
-        tokenizer = load_folder_tokenizer(folder)
-        model = load_for_use(folder, AutoModel, cpu=cpu)
-        check_vocabulary(folder, model, tokenizer)
-        match_inputs(model, tokenizer)
-        model.config.output_hidden_states = pool == "last4"
-        longest = longest_input(folder, model, tokenizer, max_length)
-        found = []
-        for begin in range(0, len(rows), _CHUNK):
-            part = rows.pick(range(begin, min(begin + _CHUNK, len(rows))))
-            found += forward(model, tokenizer, encode_texts(tokenizer, part, longest).examples, _TAKE[pool])
-            advance(len(part))
-    return np.stack(found)
-
-
-def _mean(hidden: Tensor, inputs: Mapping[str, Tensor], place: int) -> NDArray[np.float32]:
-    seen = inputs["attention_mask"][place].unsqueeze(-1)
-    vector: NDArray[np.float32] = ((hidden[place] * seen).sum(0) / seen.sum()).float().cpu().numpy()
-    return vector
-
-
-def _take_mean(outputs: Any, inputs: Mapping[str, Tensor], place: int) -> NDArray[np.float32]:
-    return _mean(outputs.last_hidden_state, inputs, place)
-
-
-def _take_cls(outputs: Any, inputs: Mapping[str, Tensor], place: int) -> NDArray[np.float32]:
-    vector: NDArray[np.float32] = outputs.last_hidden_state[place, 0].float().cpu().numpy()
-    return vector
-
-
-def _take_last(outputs: Any, inputs: Mapping[str, Tensor], place: int) -> NDArray[np.float32]:
-    # The first of hidden_states are the embeddings.
-    layers = outputs.hidden_states[1:][-LAYERS:]
-    vector: NDArray[np.float32] = np.mean([_mean(layer, inputs, place) for layer in layers], axis=0, dtype=np.float32)
-    return vector
-
-
-_TAKE: dict[Pool, Callable[[Any, Mapping[str, Tensor], int], NDArray[np.float32]]] = {
-    "mean": _take_mean,
-    "cls": _take_cls,
-    "last4": _take_last,
-}
 
 
 def main(argv: list[str] | None) -> None:
@@ -108,7 +37,7 @@ def main(argv: list[str] | None) -> None:
     if rows.skipped:
         warn(f"{rows.path}: {len(rows.skipped):,} rows without text have no vector ({rows.skipped[0]} ...)")
     with progress("embed", len(rows)) as advance:
-        vectors = embed(folder, rows, arguments.pool, cpu=arguments.cpu, advance=advance)
+        vectors = embed(Encoder(folder, arguments.pool, cpu=arguments.cpu), rows, advance)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     beside = arguments.out.with_name(f".{arguments.out.name}.part")
     with beside.open("wb") as stream:

@@ -54,10 +54,10 @@ class Job:
         """Where runs that are done wait for the others, and all processes keep checkpoints."""
         return self.folder.parent / f".{self.folder.name}.runs"
 
-    def key(self) -> Key:
+    def key(self, *, with_model: bool = True) -> Key:
         """What decides the output: settings, columns, and the bytes of data and model, not their places."""
         inputs = {role: fingerprint(named) for role, named in self.data.named().items()}
-        for path in model_files(self.model, random_weights=self.random_weights):
+        for path in model_files(self.model, random_weights=self.random_weights) if with_model else ():
             inputs[f"model {path.name}"] = hash_file(path)
         source = self.data.source
         settings = {
@@ -71,15 +71,15 @@ class Job:
         }
         return FINETUNE.key(settings, inputs)
 
-    def check_place(self) -> None:
-        """Raise InputError if the output would replace anything but an earlier fine-tuning."""
+    def check_place(self, kind: Kind = FINETUNE) -> None:
+        """Raise InputError if the output would replace anything but an earlier one of this kind."""
         folder = self.folder
         if folder.is_file():
             raise InputError(f"{folder} is a file; --out names a folder")
         if not folder.is_dir() or not any(folder.iterdir()):
             return
         manifest = read_manifest(folder)
-        if manifest is None or manifest.stage != FINETUNE.stage:
-            raise InputError(f"{folder} holds something else than a fine-tuned model; name another folder with --out")
+        if manifest is None or manifest.stage != kind.stage:
+            raise InputError(f"{folder} holds something else than what `{kind.command}` made; name another with --out")
         if folder.resolve() == self.model.resolve():
             raise InputError(f"--out and --model are both {folder}; name another folder with --out")

@@ -49,7 +49,7 @@ class Bench:
     @property
     def ceiling(self) -> float | None:
         """The best that this vocabulary allows on test; None of kinds that answer for the row as a whole."""
-        if self.kind.name != "ner":
+        if self.kind.name != "ner" or "test" not in self.encoded:
             return None
         test = self.encoded["test"]
         return self.kind.score(test.rows, ceiling(test), self.names).measures[self.choice]
@@ -87,7 +87,7 @@ class Learned:
     mistakes: tuple[Mistake, ...]
 
 
-def set_up(job: Job, sets: Sets) -> Bench:
+def set_up(job: Job, sets: Sets, *, with_test: bool = True) -> Bench:
     """Rows into examples; raises InputError for a model or data that do not fit the task or each other."""
     kind = kind_of(job.data.source.task)
     tokenizer = load_folder_tokenizer(job.model)
@@ -99,17 +99,31 @@ def set_up(job: Job, sets: Sets) -> Bench:
     encoded = {
         role: kind.encode(tokenizer, rows, sets.names, reading)
         for role, rows in (("train", sets.train), ("dev", sets.dev), ("test", sets.test))
+        if role != "test" or with_test
     }
     return Bench(kind, sets.names, tokenizer, reading, encoded, sets.choice, model.num_parameters())
 
 
 def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, speaks: bool) -> Learned:
-    """Train with one seed; raises InputError if memory does not suffice."""
+    """Train with one seed and score test; raises InputError as `tune` does."""
+    lesson, fitted = tune(job, sets, bench, seed, processes, speaks=speaks)
+    dev, test = bench.encoded["dev"], bench.encoded["test"]
+    scores, said = lesson.score(fitted.outputs(test), test)
+    run = Run(seed, fitted.epochs, fitted.best_epoch, fitted.dev, scores)
+    return Learned(run, fitted, said, mistakes_among(dev.rows, lesson.score(fitted.outputs(dev), dev)[1]))
+
+
+def tune(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, speaks: bool) -> tuple[Lesson, Fitted]:
+    """Train with one seed, and choose the epoch on dev; raises InputError if memory does not suffice."""
     settings = replace(job.settings, seed=seed)
     model = _model(job, sets, bench, seed)
-    train, dev, test = (bench.encoded[role] for role in ("train", "dev", "test"))
+    train, dev = bench.encoded["train"], bench.encoded["dev"]
     weights = bench.kind.weights(sets.train, bench.names) if settings.class_weights == "balanced" else None
-    looks = {"train": some_rows(train, len(dev.rows)), "dev": dev, **({"peer": test} if job.peer else {})}
+    looks = {
+        "train": some_rows(train, len(dev.rows)),
+        "dev": dev,
+        **({"peer": bench.encoded["test"]} if job.peer else {}),
+    }
     lesson = Lesson(bench.kind, bench.names, bench.choice, train, looks, weights)
     arguments = training_arguments(settings, len(train.examples), processes, job.scratch / "checkpoints", cpu=job.cpu)
     try:
@@ -120,9 +134,7 @@ def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, spea
             f"out of memory with finetune.batch_size {settings.batch_size} and inputs of up to "
             f"{bench.reading.max_length} tokens: set finetune.batch_size or finetune.max_length lower"
         ) from None
-    scores, said = lesson.score(fitted.outputs(test), test)
-    run = Run(seed, fitted.epochs, fitted.best_epoch, fitted.dev, scores)
-    return Learned(run, fitted, said, _mistakes(dev.rows, lesson.score(fitted.outputs(dev), dev)[1]))
+    return lesson, fitted
 
 
 def some_rows(encoded: Encoded, count: int) -> Encoded:
@@ -168,8 +180,8 @@ def unknown_share(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example
     return words.count(tokenizer.unk_token_id) / max(len(words), 1)
 
 
-def _mistakes(rows: Rows, said: Sequence[Said]) -> tuple[Mistake, ...]:
-    """Of a regression any answer is more or less wrong: there is no list of those."""
+def mistakes_among(rows: Rows, said: Sequence[Said]) -> tuple[Mistake, ...]:
+    """The most confident mistakes. Of a regression any answer is more or less wrong: there is no list of those."""
     if any(isinstance(one.answer, float) for one in said):
         return ()
     return most_confident(

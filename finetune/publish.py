@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,28 @@ METRICS = "metrics.json"
 _CLASSES = 30
 
 
-def publish(job: Job, sets: Sets, runs: Sequence[Run], best: int, folder: Path, notes: Sequence[str]) -> Figures:
-    """Write the summary of `runs`, of which `best` is kept, into its folder; figures for the manifest."""
+def publish(
+    job: Job,
+    sets: Sets,
+    runs: Sequence[Run],
+    best: int,
+    folder: Path,
+    notes: Sequence[str],
+    *,
+    model: str = "",
+    chosen: Mapping[str, Any] | None = None,
+) -> Figures:
+    """Write the summary of `runs`, of which `best` is kept, into its folder; figures for the manifest.
+
+    model: what it is called, if not by its folder. chosen: all that was chosen, if that is not the job's settings.
+    """
     tested = input_files(job.data.test or job.data.train)
     test = digest(tested)
-    settings = as_table(job.settings)
+    settings = as_table(job.settings) if chosen is None else dict(chosen)
     outcome = Outcome(
         task=job.data.source.task,
         kind=job.data.source.resolved().kind,
-        model=model_name(job),
+        model=model or model_name(job),
         measure=sets.choice,
         parts=sets.parts,
         settings={**settings, "random_weights": job.random_weights},
@@ -69,15 +82,15 @@ def model_name(job: Job) -> str:
     return f"{job.model.name}, random weights" if job.random_weights else job.model.name
 
 
-def show(job: Job, manifest: Manifest) -> None:
-    """Print what came out."""
+def show(job: Job, manifest: Manifest, model: str = "") -> None:
+    """Print what came out; `model` as in `publish`."""
     metrics = json.loads((job.folder / METRICS).read_text("utf-8"))
     runs = read_runs(metrics["runs"])
     kept, choice = runs[metrics["chosen"]], metrics["choice"]
     rows = [
         (name, str(Spread(**metrics["dev"][name])), str(Spread(**metrics["test"][name]))) for name in metrics["test"]
     ]
-    table(f"finetune -> {job.folder}", ("measure", "dev", "test"), rows)
+    table(f"{manifest.stage} -> {job.folder}", ("measure", "dev", "test"), rows)
     if kept.test is not None and kept.test.classes:
         columns, cells = classes_table(kept.test)
         table("", columns, cells[:_CLASSES])
@@ -86,9 +99,10 @@ def show(job: Job, manifest: Manifest) -> None:
     if job.peer:
         looks = [[epoch.test for epoch in run.epochs if epoch.test is not None] for run in runs]
         say(f"  chosen on test, as peers do (no score of this model): {choice} {peer_maximum(looks)}")
+    epoch = f", epoch {kept.best_epoch} of {len(kept.epochs)}" if kept.epochs else ""
     say(
-        f"  seed {kept.seed}, epoch {kept.best_epoch} of {len(kept.epochs)} was best on dev ({choice} "
-        f"{kept.dev.choice:.3f}); from {model_name(job)}, {manifest.figures['seconds']:.1f} s; see report.md"
+        f"  seed {kept.seed}{epoch} was best on dev ({choice} {kept.dev.choice:.3f}); from {model or model_name(job)}, "
+        f"{manifest.figures['seconds']:.1f} s; see report.md"
     )
 
 

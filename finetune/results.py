@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
-from finetune.data.rows import Answer, Rows, Span, Target
+from finetune.data.rows import Answer, Row, Rows, Span, Target
 from finetune.kinds.kind import Said
 from finetune.scoring.mistakes import Mistake
 from finetune.scoring.outcome import Run
@@ -76,3 +77,24 @@ def prediction_lines(rows: Rows, said: Sequence[Said], names: Sequence[str]) -> 
             shares = zip(names, answer.probabilities, strict=True)
             line["probabilities"] = {name: round(share, 6) for name, share in shares}
         yield json.dumps(line, ensure_ascii=False)
+
+
+_TARGETS: dict[str, TypeAdapter[Any]] = {
+    "classification": TypeAdapter(str),
+    "regression": TypeAdapter(float),
+    "multilabel": TypeAdapter(tuple[str, ...]),
+    "ner": TypeAdapter(tuple[Span, ...]),
+    "qa": TypeAdapter(tuple[Answer, ...]),
+}
+
+
+def read_predictions(path: Path, kind: str, names: Sequence[str]) -> tuple[Rows, list[Said]]:
+    """Read labelled rows and the answers to them as `prediction_lines` wrote them."""
+    rows, said = [], []
+    # A text may hold what `splitlines` takes for the end of a line.
+    for line in map(json.loads, path.read_text("utf-8").rstrip("\n").split("\n")):
+        target, answer = (_TARGETS[kind].validate_python(line[name]) for name in ("target", "answer"))
+        shares = tuple(line["probabilities"][name] for name in names) if "probabilities" in line else ()
+        rows.append(Row(line["text"], line.get("pair"), target, line["name"], line["name"]))
+        said.append(Said(answer, line["confidence"], shares))
+    return Rows(path, tuple(rows)), said

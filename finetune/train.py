@@ -20,16 +20,14 @@ from __future__ import annotations
 import argparse
 import shutil
 from functools import partial
-from importlib.resources import files as packaged
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast
 
-from finetune.data.known import TASKS
-from finetune.data.read import Source
-from finetune.job import FINETUNE, Data, Job
+from finetune.flags import data_flags, read_data
+from finetune.job import FINETUNE, Job
 from finetune.learn import Bench, announce, learn, set_up
 from finetune.model import write_model
 from finetune.publish import publish, show
@@ -40,7 +38,6 @@ from finetune.taskfile import TaskFile, write_task
 from finetune.trainer import steps_of
 from pipeline.artifact import MANIFEST, Figures, Kind, Manifest, build
 from pipeline.console import say
-from pipeline.errors import InputError
 from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
 from pretrain.quiet import quiet
 
@@ -54,7 +51,7 @@ def main(argv: list[str] | None) -> None:
     recipe = read_recipe(arguments)
     job = Job(
         model=arguments.model or artifact_folder(arguments, "export", recipe),
-        data=_data(arguments),
+        data=read_data(arguments),
         folder=arguments.out.resolve() if arguments.out else artifact_folder(arguments, FINETUNE.stage, recipe),
         settings=recipe.section("finetune", FinetuneSettings),
         artifacts=arguments.artifacts,
@@ -167,15 +164,7 @@ def _agree(work: bool, state: PartialState) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = stage_parser("finetune.train", "Fine-tune an encoder for a task.")
     parser.add_argument("--model", type=Path, help="encoder folder (default: artifacts/export/<name>)")
-    parser.add_argument(
-        "--task", choices=sorted(TASKS), default="classification", help="a kind of task or a known data set"
-    )
-    parser.add_argument("--train", help="a file, a folder of text files by label, or hf:NAME (default: sample)")
-    parser.add_argument("--dev", help="to choose the best epoch by (default: a share of --train)")
-    parser.add_argument("--test", help="scored once a run, at the end (default: a share of --train)")
-    parser.add_argument("--text", metavar="COLUMN", help="column of the text (default: the task's, or text)")
-    parser.add_argument("--pair", metavar="COLUMN", help="column of a second text (default: the task's, or none)")
-    parser.add_argument("--label", metavar="COLUMN", help="column of the label (default: the task's, or label)")
+    data_flags(parser)
     parser.add_argument("--out", type=Path, help="output folder (default: artifacts/finetune/<name>)")
     parser.add_argument("--random-weights", action="store_true", help="start from an untrained encoder, to compare")
     parser.add_argument(
@@ -183,16 +172,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--cpu", action="store_true", help="use the CPU even if there is an accelerator")
     return parser
-
-
-def _data(arguments: argparse.Namespace) -> Data:
-    train, dev, test = arguments.train, arguments.dev, arguments.test
-    if train is None:
-        if dev or test or arguments.task != "classification":
-            raise InputError("name --train, too; none of --train, --dev, --test and --task is the sample")
-        sample = Path(str(packaged("finetune") / "sample"))
-        train, test = str(sample / "sentiment-train.tsv"), str(sample / "sentiment-test.tsv")
-    return Data(train, dev, test, Source(arguments.task, arguments.text, arguments.pair, arguments.label))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ ROOFS = {
     "pages.demo",
     "pages.report",
     "finetune.embed",
+    "finetune.features",
+    "finetune.ladder",
     "finetune.predict",
+    "finetune.search",
     "finetune.train",
     "pretrain.train",
 }

@@ -29,7 +29,7 @@ def write_report(folder: Path, outcome: Outcome) -> Path:
     shown = outcome.kept.test or outcome.kept.dev
     confusion = draw_confusion(folder, shown)
     part = "test" if outcome.kept.test else "dev"
-    kept = f"seed {outcome.kept.seed}, epoch {outcome.kept.best_epoch}"
+    kept = f"seed {outcome.kept.seed}" + (f", epoch {outcome.kept.best_epoch}" if outcome.kept.epochs else "")
     lines = [
         f"# {cell(outcome.task)}: {cell(one_line(outcome.model))}",
         "",
@@ -70,7 +70,7 @@ def _each_seed(outcome: Outcome) -> list[str]:
     rows = [
         (
             str(run.seed),
-            str(run.best_epoch),
+            str(run.best_epoch) if run.epochs else "-",
             f"{run.dev.measures[outcome.measure]:.4f}",
             f"{run.test.measures[outcome.measure]:.4f}" if run.test else "-",
         )
@@ -100,7 +100,8 @@ def how_used(runs: Sequence[Run], uses: Uses | None) -> list[str]:
     if looks:
         told = [f"Test was scored after each of {looks} epochs, on request; the epoch was chosen on dev all the same."]
     else:
-        told = ["Test was scored once for each seed, after the epoch had been chosen on dev."]
+        what = "the epoch" if any(run.epochs for run in runs) else "the head's setting"
+        told = [f"Test was scored once for each seed, after {what} had been chosen on dev."]
     if uses is not None:
         told.append(f"Before this, {uses}." if uses.times else f"Before this nobody here looked: {uses}.")
     return told
