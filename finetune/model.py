@@ -5,6 +5,7 @@ What transformers would let pass in silence stops here: weights that leave the e
 
 from __future__ import annotations
 
+import inspect
 import json
 import shutil
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,8 @@ from finetune.kinds.kind import Kind
 from pipeline.errors import InputError
 from pretrain.folder import CONFIG, LOCAL, TOKENIZER_CONFIG, first_line, position_limit, tokenizer_files
 
+#: Which of two texts a token is of.
+TOKEN_TYPES = "token_type_ids"
 #: A tokenizer that knows no limit says 1e30.
 NO_LIMIT = 1_000_000
 
@@ -69,6 +72,19 @@ def longest_input(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTok
     return asked or int(min(limits))
 
 
+def takes_token_types(model: PreTrainedModel) -> bool:
+    """Whether it tells two texts apart by a number of each token: DistilBERT does not, RoBERTa has one number only."""
+    kinds: int = getattr(model.config, "type_vocab_size", 2)
+    return kinds > 1 and TOKEN_TYPES in inspect.signature(model.forward).parameters
+
+
+def match_inputs(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Have the tokenizer give what the model takes: folders pair BERT's tokenizer with RoBERTa (KLUE's do), whose one
+    token type a second text would be beyond."""
+    if not takes_token_types(model):
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != TOKEN_TYPES]
+
+
 def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: Path) -> None:
     """Write a Hugging Face folder: the model, and the source's tokenizer files with the longest input.
 
@@ -81,6 +97,9 @@ def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: P
     path = folder / TOKENIZER_CONFIG
     config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     config["model_max_length"] = max_length
+    if not takes_token_types(model):
+        names = config.get("model_input_names") or ["input_ids", "attention_mask"]
+        config["model_input_names"] = [name for name in names if name != TOKEN_TYPES]
     path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

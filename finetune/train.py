@@ -143,6 +143,7 @@ def _run(job: Job, sets: Sets, bench: Bench, seed: int, state: PartialState, fol
             reading.max_length,
             reading.stride,
             bench.choice,
+            task.label,
         ),
         folder,
     )
@@ -176,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--text", metavar="COLUMN", help="column of the text (default: the task's, or text)")
     parser.add_argument("--pair", metavar="COLUMN", help="column of a second text (default: the task's, or none)")
     parser.add_argument("--label", metavar="COLUMN", help="column of the label (default: the task's, or label)")
+    parser.add_argument("--encoding", default="utf-8", help="of text files: utf-8 or cp949 (default: utf-8)")
     parser.add_argument("--out", type=Path, help="output folder (default: artifacts/finetune/<name>)")
     parser.add_argument("--random-weights", action="store_true", help="start from an untrained encoder, to compare")
     parser.add_argument(
@@ -192,7 +194,8 @@ def _data(arguments: argparse.Namespace) -> Data:
             raise InputError("name --train, too; none of --train, --dev, --test and --task is the sample")
         sample = Path(str(packaged("finetune") / "sample"))
         train, test = str(sample / "sentiment-train.tsv"), str(sample / "sentiment-test.tsv")
-    return Data(train, dev, test, Source(arguments.task, arguments.text, arguments.pair, arguments.label))
+    columns = (arguments.text, arguments.pair, arguments.label)
+    return Data(train, dev, test, Source(arguments.task, *columns, arguments.encoding))
 
 
 if __name__ == "__main__":
