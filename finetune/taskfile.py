@@ -70,5 +70,8 @@ def read_task(folder: Path) -> TaskFile:
         raise InputError(f"{path}: key {key}: {first['msg']}; the file is damaged: fine-tune again") from None
     except ValueError as error:
         raise InputError(f"{path}: damaged ({first_line(error)}): fine-tune again") from None
-    find_task(task.task)
+    try:
+        find_task(task.task)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return task

@@ -38,7 +38,8 @@ def _ner(thing: str, word: str, number: int) -> dict:
 
 
 def _qa(thing: str, word: str, number: int) -> dict:
-    context, question, answer = f" {thing}이 {word}.", *(("정말", thing) if number % 2 else ("참", word))
+    # The answer stands now here, now there, and its full stop is no part of it.
+    context, question, answer = f" {'너무 ' * (number % 3)}{thing}이 {word}.", "정말", word
     return {
         "context": context, "question": question, "answers": [{"text": answer, "answer_start": context.index(answer)}],
         "id": f"q{thing}{word}{number}",

@@ -107,7 +107,7 @@ def test_places_count_from_the_spaces_before_a_text(taught: Taught) -> None:
     assert [(text[span.start : span.end], span.label) for span in said.answer] == [("영화", "TH"), ("좋다", "GD")]
     row = Row("   영화이 좋다.", "정말", None, "1", "1")
     [said] = Predictor.load(taught.folder("qa"), cpu=True).answers(Rows(Path("rows"), (row,)))
-    assert (said.answer[0].text, said.answer[0].start) == ("영화", 3)
+    assert (said.answer[0].text, said.answer[0].start) == ("좋다", 7)
 
 
 @pytest.mark.parametrize("name", ["in.tsv", "in.csv", "in.jsonl", "in.tsv.gz", "in.txt", "folder"])
