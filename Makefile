@@ -170,7 +170,7 @@ predict: $(INSTALLED) ## answer TEXT (and PAIR), or the rows of FILE into OUT, w
 		$(if $(call given,FILE),--file "$$HANBEOT_TEXTS") $(TUNE)
 
 embed: $(INSTALLED) $(MODEL_DONE) ## write the vectors that MODEL makes of the texts of FILE into OUT (.npy)
-	@$(PY) -m finetune.embed $(FLAGS) --model $(MODEL) --file "$$HANBEOT_TEXTS" $(addprefix --out ,$(call given,OUT)) $(TUNE)
+	@$(PY) -m finetune.embed $(FLAGS) --model $(MODEL) $(if $(call given,FILE),--file "$$HANBEOT_TEXTS") $(addprefix --out ,$(call given,OUT)) $(TUNE)
 
 report: $(INSTALLED) ## write one page about the run NAME, compared with RUNS if named
 	@$(PY) -m pages.report --recipe $(RECIPE) --name $(NAME) --artifacts $(ARTIFACTS) $(if $(call given,RUNS),--runs $(RUNS))
