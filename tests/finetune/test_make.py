@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
     "given, there, absent",
     [
         (["predict", "FILE=a.tsv", "OUT=b.csv"], ['--file "$HANBEOT_TEXTS"', "--out b.csv"], ["--text", "--model"]),
-        (["predict", "MODEL=m", 'TEXT=참 "좋다"', "PAIR=왜?"], ["--model m", '--text "$HANBEOT_TEXT"', "--pair"], ["--out"]),
+        (["predict", "MODEL=m", 'TEXT=참 "좋다"', "PAIR=왜?"], ["--model m", '"$HANBEOT_TEXT"', "--pair"], ["--out"]),
         (["embed", "MODEL=m", "FILE=a.txt", "OUT=b.npy"], ["--model m", "--out b.npy"], ["--text"]),
         (["finetune", "MODEL=m", "TASK=nsmc", "TRAIN=a", "DEV=b"], ["--task nsmc", "--dev b"], ["--text", "--label"]),
         (["finetune", "MODEL=m", "COLUMN=c", "LABEL=l", "PAIR=p"], ['--text "c"', '--label "l"', "--pair"], ["--task"]),
