@@ -20,6 +20,11 @@ TEXT ?= 이순신은 [MASK] 중기의 무신이다.
 # Names that other programs use in the environment count only when they are given to make.
 given = $(if $(filter command line,$(origin $(1))),$($(1)))
 
+# Make cuts names at spaces, and the shell reads quotes.
+UNFIT := $(strip $(foreach name,ARTIFACTS MODEL OUT RECIPE $(if $(call given,NAME),NAME),$(if $(or $(word 2,$($(name))), \
+	$(findstring ',$($(name))),$(findstring ",$($(name)))),$(name))))
+$(if $(UNFIT),$(error $(UNFIT): a name with spaces or quotes is not for make: give it to the command, for example python -m probes.ask --model "...". README.md lists them))
+
 # A NAME stands for the RECIPE, CORPUS and SET it was last asked with, unless they are given again: `make pretrain NAME=law`
 # goes on with law, it does not put the sample in its place. Once a run has begun it is what the run was begun with: a refused
 # call is not remembered. Without a NAME it is the recipe's.

@@ -186,10 +186,11 @@ def _draw(seed: int, sentence: str, fits: Sequence[tuple[int, int, tuple[int, ..
 
 
 def _read_as_trained(model: MaskedModel, item: Item) -> bool:
-    ids = encode(model, item.text(model.mask_token))
-    return [item.pieces[0] if number == model.mask else number for number in ids] == model.tokenizer.encode(
-        item.sentence
-    )
+    """What is read is the sentence with a mask in it, and the pipeline, which cuts it otherwise, has room for it."""
+    text = item.text(model.mask_token)
+    ids = [item.pieces[0] if number == model.mask else number for number in encode(model, text)]
+    whole = model.tokenizer.encode(item.sentence)
+    return ids == whole and len(model.tokenizer.encode(text)) <= (model.limit or len(whole) + 1)
 
 
 def _share(right: int, of: int) -> str:

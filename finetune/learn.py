@@ -120,7 +120,7 @@ def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, spea
     model = _model(job, sets, bench, seed)
     train, dev, test = (bench.encoded[role] for role in ("train", "dev", "test"))
     weights = bench.kind.weights(sets.train, bench.names) if settings.class_weights == "balanced" else None
-    looks = {"train": first_rows(train, len(dev.rows)), "dev": dev, **({"peer": test} if job.peer else {})}
+    looks = {"train": some_rows(train, len(dev.rows)), "dev": dev, **({"peer": test} if job.peer else {})}
     lesson = Lesson(bench.kind, bench.names, bench.choice, train, looks, weights)
     arguments = training_arguments(settings, len(train.examples), processes, job.scratch / "checkpoints", cpu=job.cpu)
     advice = (
@@ -135,14 +135,18 @@ def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, spea
     return Learned(Run(seed, fitted.epochs, fitted.best_epoch, fitted.dev, scores), fitted, said, mistakes)
 
 
-def first_rows(encoded: Encoded, rows: int) -> Encoded:
-    """The examples of the first so many rows."""
-    examples = sum(owner < rows for owner in encoded.owners)
+def some_rows(encoded: Encoded, count: int) -> Encoded:
+    """So many rows with their examples, evenly from all: files are often sorted by label."""
+    total = len(encoded.rows)
+    count = min(count, total)
+    rows = [place * total // count for place in range(count)]
+    new = {row: place for place, row in enumerate(rows)}
+    kept = [place for place, owner in enumerate(encoded.owners) if owner in new]
     return Encoded(
-        encoded.rows.pick(range(min(rows, len(encoded.rows)))),
-        encoded.examples[:examples],
-        encoded.owners[:examples],
-        encoded.offsets[:examples],
+        encoded.rows.pick(rows),
+        [encoded.examples[place] for place in kept],
+        tuple(new[encoded.owners[place]] for place in kept),
+        tuple(encoded.offsets[place] for place in kept) if encoded.offsets else (),
     )
 
 

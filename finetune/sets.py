@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from finetune.data.cleaning import clean, resolve_steps
-from finetune.data.duplicates import exclude, find_overlap
+from finetune.data.duplicates import Overlap, exclude, find_overlap
 from finetune.data.read import read_rows
 from finetune.data.rows import Row, Rows, Span
 from finetune.data.split import split_rows
@@ -52,39 +52,31 @@ def read_sets(job: Job) -> Sets:
         raise InputError(f"task {task.name} is on one text a row: leave --pair out")
     steps = resolve_steps(settings.cleaning, task.kind)
     read = {role: read_rows(named, job.data.source) for role, named in job.data.named().items()}
-    notes = [_skipped(rows) for rows in read.values() if rows.skipped]
+    notes = [note for rows in read.values() for note in (*_skipped(rows), *rows.notes)]
     cleaned = {}
     for role, rows in read.items():
         cleaned[role], counts = clean(rows, steps, keep=role != "train")
         notes += _cleaned(rows, len(rows) - len(cleaned[role]), counts)
-    whole = cleaned["train"]
-    dev_share, test_share = (
-        0.0 if role in cleaned else share
-        for role, share in (("dev", settings.dev_share), ("test", settings.test_share))
-    )
+    shares = {"dev": settings.dev_share, "test": settings.test_share}
+    dev_share, test_share = (0.0 if role in cleaned else share for role, share in shares.items())
     if dev_share + test_share >= 1:
         raise InputError(
             f"finetune.dev_share {dev_share} and finetune.test_share {test_share} leave nothing to train on: "
             "set them lower, or give files with --dev and --test"
         )
-    split = split_rows(whole, dev_share, test_share, settings.seed)
+    split = split_rows(cleaned["train"], dev_share, test_share, settings.seed)
     dev, test = cleaned.get("dev", split.dev), cleaned.get("test", split.test)
     overlap = find_overlap(split.train, test)
+    notes += _shared(overlap, settings.exclude_overlap, test, read["train"])
     train = exclude(split.train, overlap) if settings.exclude_overlap else split.train
-    if overlap.test:
-        what = (
-            f"{len(overlap.train):,} rows of train left out"
-            if settings.exclude_overlap
-            else ("finetune.exclude_overlap=true leaves them out of train")
-        )
-        notes.append(f"{overlap.test:,} of {len(test):,} test texts also stand in {whole.path.name}: {what}")
     if not len(train):
-        raise InputError(f"{whole.path}: no rows are left to train on")
+        raise InputError(f"{train.path}: no rows are left to train on")
     names = kind.names(train)
     for rows in (dev, test):
         kind.check(rows, train, names)
     choice = settings.choice or task.choice
     _check_choice(kind, dev, names, choice)
+    whole = len(cleaned["train"])
     parts = tuple(
         _part(role, rows, job, read, whole, overlap.test if role == "test" else 0)
         for role, rows in (("train", train), ("dev", dev), ("test", test))
@@ -102,9 +94,9 @@ def _check_choice(kind: Kind, rows: Rows, names: tuple[str, ...], choice: str) -
     kind.score(rows, right, names).led_by(choice)
 
 
-def _part(role: str, rows: Rows, job: Job, read: dict[str, Rows], whole: Rows, twice: int) -> Part:
+def _part(role: str, rows: Rows, job: Job, read: dict[str, Rows], whole: int, twice: int) -> Part:
     given = role in read
-    source = read[role].path.name if given else f"{len(rows) / len(whole):.0%} of {whole.path.name}"
+    source = read[role].path.name if given else f"{len(rows) / whole:.0%} of {rows.path.name}"
     skipped = len(read[role].skipped) if given else 0
     counts = Counter(label for row in rows.rows for label in labels_of_row(row))
     classes = tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
@@ -122,9 +114,20 @@ def labels_of_row(row: Row) -> tuple[str, ...]:
     return ()
 
 
-def _skipped(rows: Rows) -> str:
+def _skipped(rows: Rows) -> list[str]:
+    if not rows.skipped:
+        return []
     places = ", ".join(rows.skipped[:_PLACES]) + (", ..." if len(rows.skipped) > _PLACES else "")
-    return f"{rows.path}: {len(rows.skipped):,} rows without text skipped ({places})"
+    return [f"{rows.path}: {len(rows.skipped):,} rows without text skipped ({places})"]
+
+
+def _shared(overlap: Overlap, excluded: bool, test: Rows, train: Rows) -> list[str]:
+    if not overlap.test:
+        return []
+    what = "finetune.exclude_overlap=true leaves them out of train"
+    if excluded:
+        what = f"{len(overlap.train):,} rows of train left out"
+    return [f"{overlap.test:,} of {len(test):,} test texts also stand in {train.path.name}: {what}"]
 
 
 def _cleaned(rows: Rows, dropped: int, counts: dict[str, int]) -> list[str]:

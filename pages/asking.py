@@ -244,7 +244,8 @@ def _josa_of(text: str) -> tuple[list[Pair], tuple[tuple[str, str], ...]]:
     """The first pairs of which `text` is one half, in its order, and (place, reason) of josa that make none."""
     (tokens,) = analyse([text])
     pairs = list(_breaches(text))
-    broken = {pair.noun + _rest(pair, text)[: len(pair.form)] for pair in pairs}
+    # The two forms need not be of one length: 서울으로 is judged against 서울로.
+    broken = {pair.noun + _OTHER_FORMS.get(pair.form, pair.form) for pair in pairs}
     left_out: list[tuple[str, str]] = []
     for one in josa_pairs(text, tokens):
         if isinstance(one, Pair) and not has_reading(one):

@@ -56,9 +56,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() else -1
     if not 0 <= number < 1 << 16:
-        raise argparse.ArgumentTypeError(f"{number} is no port: 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
     return number
 
 

@@ -19,6 +19,8 @@ _OF_SHARE = ("share", "low", "high", "right", "of")
 _LEFT_OUT = ("seconds", "peak_memory_mb", "seconds_each", "table", "models")
 #: Rows shown of a list of findings; the probe's own report has all.
 _ROWS = 20
+#: Measures as papers write them.
+_WRITTEN = {"p_at_1": "P@1", "p_at_10": "P@10", "mrr": "MRR"}
 
 Leaf = tuple[tuple[str, ...], Mapping[str, Any]]
 
@@ -161,4 +163,5 @@ def _scalar(value: object) -> bool:
 
 
 def _name(text: str) -> str:
-    return text.replace("_", " ")
+    """A figure's name in words."""
+    return " · ".join(_WRITTEN.get(part, part.replace("_", " ")) for part in text.split(" · "))

@@ -104,7 +104,10 @@ def environment_section(run: Run, here: Mapping[str, str]) -> tuple[Block, ...]:
     """What the run says of where it was made, and what made this report."""
     figures = run["pretrain"].figures
     told: list[tuple[str, str]] = [
-        (name, str(figures[name])) for name in ("device", "processes", "precision") if name in figures
+        # accelerate's word for 32 bits is "no".
+        (name, {"no": "32 bits"}.get(str(figures[name]), str(figures[name])))
+        for name in ("device", "processes", "precision")
+        if name in figures
     ]
     versions = figures.get("versions")
     told += [(str(name), str(value)) for name, value in versions.items()] if isinstance(versions, dict) else []

@@ -51,7 +51,7 @@ def visible(text: str, keep: str = "") -> str:
 
 def say(text: str) -> None:
     """One line to the user."""
-    _console().print(text)
+    _console().print(visible(text, keep="\n"))
 
 
 def warn(text: str) -> None:
@@ -76,11 +76,12 @@ def answer_styled(parts: Iterable[tuple[str, str]]) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, stdout: bool = False) -> None:
     """A small table; numbers are expected formatted, and are set to the right."""
-    grid = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    rows = [tuple(map(str, row)) for row in rows]
+    grid = Table(title=Text(visible(title)), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    rows = [tuple(visible(str(cell), keep="\n") for cell in row) for row in rows]
     for place, column in enumerate(columns):
-        numeric = all(row[place][:1].isdigit() or row[place][:1] == "-" for row in rows)
-        grid.add_column(Text(column), justify="right" if numeric else "left")
+        filled = [row[place] for row in rows if row[place]]
+        numeric = bool(filled) and all(cell[0].isdigit() or cell[0] == "-" for cell in filled)
+        grid.add_column(Text(visible(column, keep="\n")), justify="right" if numeric else "left")
     for row in rows:
         grid.add_row(*map(Text, row))
     _console(stderr=not stdout).print(grid)
@@ -93,6 +94,7 @@ def progress(title: str, total: float, *, start: float = 0.0, quiet: bool = Fals
     `total` (0: not known) and `start` are in any unit, `advance(amount, note)` in the same. `quiet` (other ranks)
     prints nothing.
     """
+    title = visible(title)
     if quiet:
         yield lambda amount, note="": None
     elif sys.stderr.isatty():

@@ -130,7 +130,7 @@ def _standing_tokens(folder: Path, key: Key) -> Path | None:
         standing = open_artifact(folder, EXAMPLES)
     except InputError:
         return None
-    same = standing.inputs == key.inputs and standing.settings["formats"]["tokens"] == TOKENS.format
+    same = standing.inputs == key.inputs and standing.settings.get("formats", {}).get("tokens") == TOKENS.format
     return folder if same else None
 
 

@@ -31,7 +31,7 @@ from pipeline.stage import artifact_folder, read_recipe, run_stage, stage_parser
 from pretrain.card import Card, Which
 from pretrain.checkpoint import MODEL
 from pretrain.curves import PNG
-from pretrain.licence import LICENSE, NOT_STATED, Licence, read_licence
+from pretrain.licence import KNOWN, LICENSE, NOT_STATED, Licence, read_licence
 from pretrain.lineage import ATTRIBUTION, Lineage, recipe_of, trace
 from pretrain.onnx_export import INT8, ONNX, need_onnx, write_int8, write_onnx
 from pretrain.onnx_scores import OnnxResult, score_formats
@@ -53,6 +53,8 @@ def main(argv: list[str] | None) -> None:
     folder = artifact_folder(arguments, EXPORT.stage, recipe)
     run = arguments.from_run or artifact_folder(arguments, PRETRAIN.stage, recipe)
     licence = read_licence(arguments.license, arguments.license_file)
+    if licence.name and licence.name not in KNOWN and licence.file is None:
+        warn(f"the Hub does not know a licence {licence.name!r}: if it is your own, give its text with --license-file")
     files = _onnx_files(arguments)
     if arguments.public and not arguments.push:
         raise InputError("--public goes with --push org/name")

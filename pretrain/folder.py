@@ -8,6 +8,7 @@ matrix, layers that the configuration does not know.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 _INDEX = ".safetensors.index.json"
 #: What else a tokenizer may consist of.
 TOKENIZER_REST = (TOKENIZER_CONFIG, "merges.txt", "special_tokens_map.json", "added_tokens.json")
+#: A weight of a numbered layer, as encoders name them.
+_LAYER = re.compile(r"\blayers?\.\d+\.")
 
 
 def model_files(folder: Path, *, random_weights: bool = False) -> list[Path]:
@@ -92,10 +95,8 @@ def need_tokens(folder: Path, tokenizer: PreTrainedTokenizerBase, names: Iterabl
 
 def check_layers(folder: Path, unexpected: Iterable[str]) -> None:
     """Raise InputError if among the weights that a class has no use for there is a layer: heads may go, layers not."""
-    if lost := sorted(name for name in unexpected if ".layer." in name or ".layers." in name):
-        raise InputError(
-            f"{folder}: {CONFIG} has no place for {lost[0]} and {len(lost) - 1} more: they do not belong together"
-        )
+    if left := sorted(name for name in unexpected if _LAYER.search(name)):
+        raise InputError(f"{folder}: {CONFIG} says fewer layers than the weights have: {left[0]} would be left out")
 
 
 def position_limit(model: PreTrainedModel) -> int | None:
@@ -112,8 +113,16 @@ def tokenizer_files(folder: Path) -> list[Path]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text: libraries explain at length."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The first line of an error's text, libraries explain at length; what it only points at is said."""
+    text = str(error).strip()
+    if "ignore_mismatched_sizes" in text:
+        return f"its weights have other shapes than {CONFIG} says (hidden_size, vocab_size ...)"
+    if "trust_remote_code" in text:
+        return "it wants to run code of its own, and code in a model's folder is never run here"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    # Of a KeyError or an IndexError the text alone is no sentence.
+    return f"{type(error).__name__} {told}".strip() if isinstance(error, LookupError) or not told else told
 
 
 def _check_index(path: Path) -> None:

@@ -25,6 +25,7 @@ from pipeline.stage import artifact_folder, positive, stage_parser
 from pretrain.folder import model_files
 from pretrain.quiet import silence
 from probes.model import MaskedModel
+from probes.opening import check_exported
 
 #: Name of the same shape with random weights in tables and figures.
 RANDOM = "random weights"
@@ -131,6 +132,8 @@ def read_exam(arguments: argparse.Namespace, recipe: Recipe, held_out: bool = Tr
     names = [folder.name for folder in folders]
     if len({*names, RANDOM}) != len(names) + 1:
         raise InputError(f"the models are told apart by their folders' names, and these are alike: {', '.join(names)}")
+    for folder in folders:
+        check_exported(folder)
     inputs = {f"{folder.name}/{path.name}": hash_file(path) for folder in folders for path in model_files(folder)}
     documents: tuple[tuple[str, ...], ...] = ()
     if not held_out:

@@ -25,10 +25,15 @@ def names_of(folders: Sequence[Path]) -> list[str]:
 
 def open_model(folder: Path) -> MaskedModel:
     """The model of a folder; raises InputError for one of ours whose weights are not those that were exported."""
+    check_exported(folder)
+    return MaskedModel(folder)
+
+
+def check_exported(folder: Path) -> None:
+    """Raise InputError if the folder is none of a model, or one of ours that was changed after it was exported."""
     files = {path.name for path in model_files(folder)}
     for name in changed_files(folder, {name: digest for name, digest in _exported(folder).items() if name in files}):
         raise InputError(f"{folder / name} was changed after it was exported; export it again (make export)")
-    return MaskedModel(folder)
 
 
 def in_words_of(model: MaskedModel, first: MaskedModel, text: str) -> str:

@@ -97,6 +97,10 @@ def test_a_josa_is_judged_however_it_was_typed(page: TestClient) -> None:
     for mine, theirs in zip(one["shares"], other["shares"], strict=True):
         assert mine + theirs == pytest.approx(1)
     assert one["shares"][0] != pytest.approx(0.5), "the model was asked"
+    for text in ("바다을 보았다.", "서울으로 갔다.", "학교으로 바다와 갔다."):
+        found = asked(page, "josa", text=text)
+        places = {judged["noun"] + judged["typed"] for judged in found["judged"]}
+        assert places and not places & {place for place, _ in found["left_out"]}, "judged, so not left out"
     several = asked(page, "josa", text="학교은 산이 바다가 나은 것")
     assert [(judged["noun"], judged["right"]) for judged in several["judged"]][:2] == [("학교", False), ("산", True)]
     assert "나" not in {judged["noun"] for judged in several["judged"]}, "나은 is a word"

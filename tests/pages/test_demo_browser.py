@@ -141,6 +141,7 @@ def test_korean_by_the_browsers_wish_and_a_switch_that_keeps_the_text(page) -> N
     ask(page, "나 다")
     assert page.locator("#problem").inner_text() == KOREAN["error_no_gap"]
     page.get_by_text("English").click()
+    page.wait_for_url("**/?lang=en")  # until its script has run, too
     assert page.locator("h1").inner_text() == ENGLISH["title"] and page.input_value("#text") == "나 다"
 
 

@@ -100,7 +100,7 @@ def test_other_figures_are_shown_as_they_are() -> None:
     figures = {"m": {"mrr": 0.25}, "seconds": 3, "left_out": {"long": 2}, "found": [{"name": "홍", "exposure": 1.5}]}
     told = [block for block in figure_blocks(figures, "Probe", ["m"]) if isinstance(block, Table)]
     assert [(block.columns, block.rows) for block in told] == [
-        (("model", "mrr"), (("m", "0.25"),)),
+        (("model", "MRR"), (("m", "0.25"),)),
         (("what", "value"), (("long", "2"),)),
         (("name", "exposure"), (("홍", "1.5"),)),
     ]

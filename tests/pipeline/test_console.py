@@ -59,3 +59,21 @@ def test_what_is_told_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> 
     console.warn("a\x1b[2J folder")
     console.fail("line\n\u202etwo")
     assert capsys.readouterr().err == "warning: a\\u001b[2J folder\nerror: line\n\\u202etwo\n"
+
+
+def test_tables_and_lines_steer_no_terminal_either(capsys: pytest.CaptureFixture[str]) -> None:
+    """Folders and files have names, and these are told."""
+    red = "\x1b[31mred"
+    say(red)
+    table(red, [red], [[red]], stdout=True)
+    with progress(red, 1) as advance:
+        advance(1, red)
+    told = capsys.readouterr()
+    assert "\x1b" not in told.out + told.err
+    assert (told.out + told.err).count("\\u001b[31mred") == 6
+
+
+def test_figures_stand_right_where_some_are_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    table("", ["name", "share", "none"], [["a", "12.5%", ""], ["b", "", ""], ["c", "1.5%", ""]], stdout=True)
+    _, *rows = (line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip())
+    assert rows[0].index("%") == rows[2].index("%")

@@ -13,7 +13,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from corpora.build import build_corpus
-from pipeline.artifact import build, read_manifest
+from pipeline.artifact import MANIFEST, build, read_manifest
 from pipeline.errors import InputError
 from pipeline.executor import Workers
 from pipeline.recipe import load_recipe
@@ -201,6 +201,18 @@ def test_damaged_examples_are_made_anew(sample_corpus, sample_tokenizer, sample_
     damage(folder / "train.ids.bin")
     build_examples(sample_corpus, sample_tokenizer, dataclasses.replace(EXAMPLES, seed=5), folder)
     assert np.array_equal(open_prepared(folder).train.ids, open_prepared(sample_examples).train.ids)
+
+
+def test_examples_of_before_formats_were_noted_are_made_anew(
+    sample_corpus, sample_tokenizer, sample_examples: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "examples"
+    shutil.copytree(sample_examples, folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    del manifest["settings"]["formats"]
+    manifest["made_from"] = "0" * 64
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    assert build_examples(sample_corpus, sample_tokenizer, EXAMPLES, folder)[1]
 
 
 def damage(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Who is asked about what."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_what_cannot_be_asked(exported: Path, write, tmp_path: Path) -> None:
         exam("--model", exported, "--text", write("empty.txt", "\n\n"))
     with pytest.raises(InputError, match="are alike: export, export"):
         exam("--model", exported, "--beside", exported, "--text", write("text.txt", "가.\n"))
+
+
+def test_weights_changed_after_the_export(exported: Path, write, tmp_path: Path) -> None:
+    """What is marked, too, and not the models that are asked one text alone."""
+    ours = shutil.copytree(exported, tmp_path / "ours")
+    weights = bytearray((ours / "model.safetensors").read_bytes())
+    weights[-50] ^= 0x40
+    (ours / "model.safetensors").write_bytes(weights)
+    for flags in (["--model", ours], ["--model", exported, "--beside", ours]):
+        with pytest.raises(InputError, match=r"model\.safetensors was changed after it was exported"):
+            exam(*flags, "--text", write("text.txt", "가.\n"))
 
 
 def test_intervals() -> None:

@@ -1,15 +1,18 @@
 """Many places asked at once are what the model says of each input by itself."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from pipeline.errors import InputError
 from probes import model as asked
 from probes.likelihood import log_likelihoods
 from probes.model import MaskedModel, Query
+from tests.probes.tiny import wordpiece_folder
 
 
 @pytest.fixture
@@ -81,3 +84,44 @@ def test_likelihoods_are_sums_of_what_each_piece_costs(exported: Path, held_out_
 def test_a_text_too_long_for_the_model(exported: Path) -> None:
     with pytest.raises(InputError, match="the model reads at most 32"):
         log_likelihoods(MaskedModel(exported), ["아주 긴 글이다. " * 50])
+
+
+@pytest.mark.parametrize(
+    ("lie", "told"),
+    [
+        ({"num_hidden_layers": 1}, r"fewer layers.*bert\.encoder\.layer\.1\."),
+        ({"hidden_size": 8}, r"other shapes than config\.json says"),
+        ({"vocab_size": 9}, r"other shapes than config\.json says"),
+        ({"hidden_act": "nope"}, "KeyError 'nope'"),
+        ({"hidden_size": "wide"}, "hidden_size.*expected int"),
+    ],
+)
+def test_a_configuration_that_lies(tmp_path: Path, lie: dict[str, object], told: str) -> None:
+    config = wordpiece_folder(tmp_path) / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **lie}))
+    with pytest.raises(InputError, match=told) as refused:
+        MaskedModel(tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_no_code_of_a_folder_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is it asked whether to, where a reader might say yes."""
+    config, ran = wordpiece_folder(tmp_path) / "config.json", tmp_path / "ran"
+    classes = {"AutoConfig": "own.Own", "AutoModelForMaskedLM": "own.Own"}
+    config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": "own", "auto_map": classes}))
+    (tmp_path / "own.py").write_text(f"open({str(ran)!r}, 'w')\nclass Own: pass\n")
+    monkeypatch.setattr("builtins.input", lambda prompt="": pytest.fail("asked"))
+    for seed in (None, 0):
+        with pytest.raises(InputError, match="never run here"):
+            MaskedModel(tmp_path, random_weights=seed)
+    assert not ran.exists()
+
+
+def test_weights_that_are_no_numbers_answer_nothing(tmp_path: Path) -> None:
+    """Of an answer that is no number every comparison is false: each rank would be the first."""
+    weights = wordpiece_folder(tmp_path) / "model.safetensors"
+    tensors = load_file(weights)
+    tensors["bert.embeddings.LayerNorm.weight"][0] = float("nan")
+    save_file(tensors, weights, {"format": "pt"})
+    with pytest.raises(InputError, match="what is no number"):
+        MaskedModel(tmp_path).truths([Query((2, 7, 4, 3), (2,))], [[8]])
