@@ -53,8 +53,8 @@ CLOZE ?=
 ASK ?=
 # What `make leaks` looks for: flags of probes.leaks, for example LEAKS="--canaries copy.canaries.jsonl --names names.txt".
 LEAKS ?=
-COLUMN ?= text
-LABEL ?= label
+# Flags of finetune.train, finetune.predict or finetune.embed, for example TUNE="--peer-protocol".
+TUNE ?=
 OUT ?= $(ARTIFACTS)/finetune/$(NAME)
 
 BIN := $(VENV)/bin
@@ -95,15 +95,15 @@ EXAMPLES_DONE := $(ARTIFACTS)/examples/$(NAME)/manifest.json
 PRETRAIN_DONE := $(ARTIFACTS)/pretrain/$(NAME)/manifest.json
 EXPORT_DONE := $(ARTIFACTS)/export/$(NAME)/manifest.json
 ANSWER := $(ARTIFACTS)/probe/$(NAME)/answer.txt
-# probe and finetune take a model that is there as it is, and make the one of NAME if it is not.
+# probe, finetune and embed take a model that is there as it is, and make the one of NAME if it is not.
 MODEL_DONE := $(if $(wildcard $(MODEL)/config.json),,$(if $(filter $(ARTIFACTS)/export/$(NAME),$(MODEL)),$(EXPORT_DONE)))
 # Held-out text to ask about is that of NAME's corpus, taken as it is and made if it is not there, or what ASK names.
 HELD_OUT_DONE := $(if $(findstring --text,$(ASK))$(findstring --corpus,$(ASK))$(findstring --first,$(ASK))$(wildcard $(CORPUS_DONE)),,$(CORPUS_DONE))
 
-# What features and search learn from, as far as it is given; TASK is a kind of task or a known data set.
+# What finetune, features and search learn from, as far as it is given; TASK is a kind of task or a known data set.
 LEARNED_FROM = $(addprefix --task ,$(call given,TASK)) $(addprefix --train ,$(call given,TRAIN)) $(addprefix --dev ,$(call given,DEV)) \
-	$(addprefix --test ,$(call given,TEST)) $(addprefix --text ,$(call given,COLUMN)) $(addprefix --pair ,$(call given,PAIR)) \
-	$(addprefix --label ,$(call given,LABEL))
+	$(addprefix --test ,$(call given,TEST)) $(if $(call given,COLUMN),--text "$(COLUMN)") \
+	$(if $(call given,PAIR),--pair "$$HANBEOT_PAIR") $(if $(call given,LABEL),--label "$(LABEL)")
 
 # The environment carries what may hold quotes and spaces.
 export HANBEOT_RECIPE = $(RECIPE)
@@ -112,13 +112,14 @@ export HANBEOT_SET = $(SET)
 export HANBEOT_FILES = $(CORPUS_STATE)
 export HANBEOT_TEXT = $(TEXT)
 export HANBEOT_TEXTS = $(call given,FILE)
+export HANBEOT_PAIR = $(call given,PAIR)
 
 # On a CPU, threads that spin while they wait take the cores from those that work: passive waiting trained the sample
 # 2.3 times as fast on two cores, and twice as fast beside another busy process (docs/LOG.md).
 OMP_WAIT_POLICY ?= passive
 export OMP_WAIT_POLICY
 
-.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence leaks report demo finetune features search ladder check test FORCE
+.PHONY: help setup corpus tokenizer examples plan pretrain export probe josa cloze nextsentence leaks report demo finetune features search ladder predict embed check test FORCE
 .DEFAULT_GOAL := help
 
 help: ## list the targets and variables
@@ -166,9 +167,18 @@ leaks: $(INSTALLED) $(if $(findstring --plant,$(LEAKS)),,$(MODEL_DONE)) ## look 
 demo: $(INSTALLED) $(MODEL_DONE) ## serve a page on this machine that asks MODEL, beside COMPARE (PORT=0: any free port)
 	@$(PY) -m pages.demo $(FLAGS) --model $(MODEL) $(addprefix --compare ,$(call given,COMPARE)) $(addprefix --port ,$(call given,PORT))
 
-finetune: $(INSTALLED) $(MODEL_DONE) ## train a classifier on MODEL: TRAIN, TEST, COLUMN, LABEL, OUT
-	$(PY) -m finetune.train $(FLAGS) --model $(MODEL) --task classification --text $(COLUMN) --label $(LABEL) --out $(OUT) \
-		$(if $(call given,TRAIN),--train $(TRAIN)) $(if $(call given,DEV),--dev $(DEV)) $(if $(call given,TEST),--test $(TEST))
+# A column that is not named is the task's own. LAUNCH, GPUS and NODES start several processes, as for pretrain.
+finetune: $(INSTALLED) $(MODEL_DONE) ## fine-tune MODEL for TASK: TRAIN, DEV, TEST, COLUMN, PAIR and LABEL (columns), OUT, TUNE (flags)
+	$(TRAINER) -m finetune.train $(FLAGS) --model $(MODEL) --out $(OUT) $(LEARNED_FROM) $(TUNE)
+
+# MODEL is what finetune made under NAME, unless another is given.
+predict: $(INSTALLED) ## answer TEXT (and PAIR), or the rows of FILE into OUT, with a fine-tuned MODEL
+	@$(PY) -m finetune.predict $(FLAGS) $(addprefix --model ,$(call given,MODEL)) $(addprefix --out ,$(call given,OUT)) \
+		$(if $(call given,TEXT),--text "$$HANBEOT_TEXT") $(if $(call given,PAIR),--pair "$$HANBEOT_PAIR") \
+		$(if $(call given,FILE),--file "$$HANBEOT_TEXTS") $(TUNE)
+
+embed: $(INSTALLED) $(MODEL_DONE) ## write the vectors that MODEL makes of the texts of FILE into OUT (.npy)
+	@$(PY) -m finetune.embed $(FLAGS) --model $(MODEL) $(if $(call given,FILE),--file "$$HANBEOT_TEXTS") $(addprefix --out ,$(call given,OUT)) $(TUNE)
 
 features: $(INSTALLED) $(if $(call given,BASELINE),,$(MODEL_DONE)) ## train a HEAD on MODEL's vectors as they are (POOL), or on words: BASELINE=tfidf
 	$(PY) -m finetune.features $(FLAGS) $(if $(call given,BASELINE),--baseline $(BASELINE),--model $(MODEL)) $(LEARNED_FROM) \

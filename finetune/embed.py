@@ -32,7 +32,7 @@ def main(argv: list[str] | None) -> None:
     if arguments.out.suffix != ".npy":
         raise InputError(f"--out {arguments.out}: name it *.npy")
     folder = arguments.model or artifact_folder(arguments, "export", read_recipe(arguments))
-    source = Source("classification", arguments.text_column, arguments.pair_column, None)
+    source = Source("classification", arguments.text_column, arguments.pair_column, None, arguments.encoding)
     rows = read_unlabelled(arguments.file, source)
     if rows.skipped:
         warn(f"{rows.path}: {len(rows.skipped):,} rows without text have no vector ({rows.skipped[0]} ...)")
@@ -40,9 +40,12 @@ def main(argv: list[str] | None) -> None:
         vectors = embed(Encoder(folder, arguments.pool, cpu=arguments.cpu), rows, advance)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     beside = arguments.out.with_name(f".{arguments.out.name}.part")
-    with beside.open("wb") as stream:
-        np.save(stream, vectors, allow_pickle=False)
-    beside.replace(arguments.out)
+    try:
+        with beside.open("wb") as stream:
+            np.save(stream, vectors, allow_pickle=False)
+        beside.replace(arguments.out)
+    finally:
+        beside.unlink(missing_ok=True)
     say(f"embed: {vectors.shape[0]:,} vectors of {vectors.shape[1]} numbers -> {arguments.out}")
 
 
@@ -52,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--file", required=True, help="one text a line (.txt), a table, or a folder of texts")
     parser.add_argument("--text-column", metavar="COLUMN", help="column of the text (default: text)")
     parser.add_argument("--pair-column", metavar="COLUMN", help="column of a second text (default: none)")
+    parser.add_argument("--encoding", default="utf-8", help="of a text file: utf-8 or cp949 (default: utf-8)")
     parser.add_argument("--pool", choices=POOLS, default="mean", help="what a text's vector is (default: mean)")
     parser.add_argument("--out", type=Path, required=True, help="a .npy file")
     parser.add_argument("--cpu", action="store_true", help="use the CPU even if there is an accelerator")

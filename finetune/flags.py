@@ -23,6 +23,7 @@ def data_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", metavar="COLUMN", help="column of the text (default: the task's, or text)")
     parser.add_argument("--pair", metavar="COLUMN", help="column of a second text (default: the task's, or none)")
     parser.add_argument("--label", metavar="COLUMN", help="column of the label (default: the task's, or label)")
+    parser.add_argument("--encoding", default="utf-8", help="of text files: utf-8 or cp949 (default: utf-8)")
 
 
 def read_data(arguments: argparse.Namespace) -> Data:
@@ -33,4 +34,5 @@ def read_data(arguments: argparse.Namespace) -> Data:
             raise InputError("name --train, too; none of --train, --dev, --test and --task is the sample")
         sample = Path(str(packaged("finetune") / "sample"))
         train, test = str(sample / "sentiment-train.tsv"), str(sample / "sentiment-test.tsv")
-    return Data(train, dev, test, Source(arguments.task, arguments.text, arguments.pair, arguments.label))
+    columns = (arguments.text, arguments.pair, arguments.label)
+    return Data(train, dev, test, Source(arguments.task, *columns, arguments.encoding))

@@ -11,6 +11,8 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.kinds.kind import Example
+from finetune.memory import memory_told
+from finetune.model import TOKEN_TYPES, takes_token_types
 from pipeline.errors import InputError
 from pretrain.folder import LOCAL, first_line
 
@@ -45,17 +47,15 @@ def forward(
     Raises InputError if memory does not suffice for one batch.
     """
     found: dict[int, T] = {}
-    bare = [{name: value for name, value in example.items() if name not in _ANSWERS} for example in examples]
+    aside = _ANSWERS if takes_token_types(model) else (*_ANSWERS, TOKEN_TYPES)
+    bare = [{name: value for name, value in example.items() if name not in aside} for example in examples]
+    advice = "use --cpu, or fine-tune with finetune.max_length set lower"
     model.eval()
     with torch.inference_mode():
         for places in batches([len(example["input_ids"]) for example in bare]):
             inputs = tokenizer.pad([bare[place] for place in places], return_tensors="pt").to(model.device)
-            try:
+            with memory_told(f"with {inputs['input_ids'].numel():,} tokens at once: {advice}"):
                 outputs = model(**inputs)
-            except torch.OutOfMemoryError:
-                raise InputError(
-                    f"out of memory with {TOKENS:,} tokens at once: fine-tune with finetune.max_length set lower"
-                ) from None
             for row, place in enumerate(places):
                 found[place] = take(outputs, inputs, row)
     return [found[place] for place in range(len(examples))]

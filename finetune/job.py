@@ -66,6 +66,7 @@ class Job:
             "text": source.text,
             "pair": source.pair,
             "label": source.label,
+            "encoding": source.encoding,
             "random_weights": self.random_weights,
             "peer": self.peer,
         }

@@ -42,6 +42,25 @@ def depth_of(weight: str, model: PreTrainedModel, layers: str, count: int) -> in
     return 0 if below else count + 1
 
 
+def check_ways(model: PreTrainedModel, settings: FinetuneSettings) -> tuple[str, ...]:
+    """What a user should know of the ways asked for; raises InputError for more layers than the model has."""
+    asked = {"train_layers": settings.train_layers, "reinit_layers": settings.reinit_layers}
+    if max(asked.values()) <= 0 and settings.train_layers < 0 and not settings.gradual_unfreezing:
+        return ()
+    layers = len(encoder_layers(model)[1])
+    for name, count in asked.items():
+        if count > layers:
+            raise InputError(f"finetune.{name} {count}: the model has {layers} layers; set it lower")
+    reached = settings.epochs - 1
+    wanted = layers + 1 if settings.train_layers < 0 else settings.train_layers
+    if not settings.gradual_unfreezing or reached >= wanted:
+        return ()
+    return (
+        f"gradual_unfreezing: {settings.epochs} epochs come down to {reached} of {layers} layers; "
+        f"{wanted + 1} epochs would train all",
+    )
+
+
 def reinitialise(model: PreTrainedModel, count: int, seed: int) -> None:
     """Give the top `count` layers new weights; raises InputError if there are not so many."""
     name, layers = encoder_layers(model)

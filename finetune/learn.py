@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.data.rows import Rows
@@ -16,7 +15,8 @@ from finetune.job import Job
 from finetune.kinds.entities import ceiling
 from finetune.kinds.every import kind_of
 from finetune.kinds.kind import Encoded, Example, Kind, Reading, Said
-from finetune.layers import freeze, reinitialise
+from finetune.layers import check_ways, freeze, reinitialise
+from finetune.memory import memory_told
 from finetune.model import load_model, longest_input, match_inputs
 from finetune.results import told
 from finetune.scoring.mistakes import Mistake, most_confident
@@ -25,7 +25,6 @@ from finetune.sets import Sets
 from finetune.trainer import Fitted, Lesson, fit, steps_of, training_arguments
 from pipeline.artifact import Figures
 from pipeline.console import progress, say, warn
-from pipeline.errors import InputError
 from pretrain.folder import check_vocabulary, load_folder_tokenizer
 
 #: Share of unknown tokens from which it is said.
@@ -45,6 +44,7 @@ class Bench:
     encoded: dict[str, Encoded]
     choice: str
     parameters: int
+    ways: tuple[str, ...] = ()
 
     @property
     def ceiling(self) -> float | None:
@@ -58,8 +58,11 @@ class Bench:
     def notes(self) -> list[str]:
         """What a reader of the scores should know."""
         if self.ceiling is None:
-            return []
-        return [f"perfect tags of this vocabulary's tokens would score {self.choice} {self.ceiling:.4f} on test"]
+            return list(self.ways)
+        return [
+            *self.ways,
+            f"perfect tags of this vocabulary's tokens would score {self.choice} {self.ceiling:.4f} on test",
+        ]
 
     @property
     def figures(self) -> Figures:
@@ -93,7 +96,10 @@ def set_up(job: Job, sets: Sets, *, with_test: bool = True) -> Bench:
     tokenizer = load_folder_tokenizer(job.model)
     model = load_model(job.model, kind, sets.names, job.settings.seed, random_weights=job.random_weights)
     check_vocabulary(job.model, model, tokenizer)
-    match_inputs(model, tokenizer)
+    match_inputs(tokenizer, model)
+    ways = check_ways(model, job.settings)
+    if job.settings.class_weights != "none":
+        kind.weights(sets.train, sets.names)
     longest = longest_input(job.model, model, tokenizer, job.settings.max_length)
     reading = Reading(longest, job.settings.stride or longest // STRIDE)
     encoded = {
@@ -101,16 +107,22 @@ def set_up(job: Job, sets: Sets, *, with_test: bool = True) -> Bench:
         for role, rows in (("train", sets.train), ("dev", sets.dev), ("test", sets.test))
         if role != "test" or with_test
     }
-    return Bench(kind, sets.names, tokenizer, reading, encoded, sets.choice, model.num_parameters())
+    examples = len(encoded["train"].examples)
+    if examples < job.settings.batch_size:
+        ways += (
+            f"finetune.batch_size {job.settings.batch_size} is more than all {examples} examples: one step an epoch",
+        )
+    return Bench(kind, sets.names, tokenizer, reading, encoded, sets.choice, model.num_parameters(), ways)
 
 
 def learn(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, speaks: bool) -> Learned:
     """Train with one seed and score test; raises InputError as `tune` does."""
     lesson, fitted = tune(job, sets, bench, seed, processes, speaks=speaks)
     dev, test = bench.encoded["dev"], bench.encoded["test"]
-    scores, said = lesson.score(fitted.outputs(test), test)
-    run = Run(seed, fitted.epochs, fitted.best_epoch, fitted.dev, scores)
-    return Learned(run, fitted, said, mistakes_among(dev.rows, lesson.score(fitted.outputs(dev), dev)[1]))
+    with memory_told(_advice(job, bench)):
+        scores, said = lesson.score(fitted.outputs(test), test)
+        mistakes = mistakes_among(dev.rows, lesson.score(fitted.outputs(dev), dev)[1])
+    return Learned(Run(seed, fitted.epochs, fitted.best_epoch, fitted.dev, scores), fitted, said, mistakes)
 
 
 def tune(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, speaks: bool) -> tuple[Lesson, Fitted]:
@@ -126,15 +138,18 @@ def tune(job: Job, sets: Sets, bench: Bench, seed: int, processes: int, *, speak
     }
     lesson = Lesson(bench.kind, bench.names, bench.choice, train, looks, weights)
     arguments = training_arguments(settings, len(train.examples), processes, job.scratch / "checkpoints", cpu=job.cpu)
-    try:
-        with progress(f"finetune {seed}", steps_of(settings, len(train.examples)), quiet=not speaks) as advance:
-            fitted = fit(model, lesson, settings, arguments, bench.kind.collator(bench.tokenizer), advance)
-    except torch.OutOfMemoryError:
-        raise InputError(
-            f"out of memory with finetune.batch_size {settings.batch_size} and inputs of up to "
-            f"{bench.reading.max_length} tokens: set finetune.batch_size or finetune.max_length lower"
-        ) from None
+    steps, collator = steps_of(settings, len(train.examples)), bench.kind.collator(bench.tokenizer)
+    with memory_told(_advice(job, bench)), progress(f"finetune {seed}", steps, quiet=not speaks) as advance:
+        fitted = fit(model, lesson, settings, arguments, collator, advance)
     return lesson, fitted
+
+
+def _advice(job: Job, bench: Bench) -> str:
+    """What to do when memory does not suffice."""
+    return (
+        f"with finetune.batch_size {job.settings.batch_size} and inputs of up to {bench.reading.max_length} tokens: "
+        "set finetune.batch_size or finetune.max_length lower"
+    )
 
 
 def some_rows(encoded: Encoded, count: int) -> Encoded:
@@ -155,7 +170,7 @@ def some_rows(encoded: Encoded, count: int) -> Encoded:
 def announce(bench: Bench, notes: Sequence[str]) -> None:
     """Say what is learned from what."""
     figures = bench.figures
-    for note in notes:
+    for note in (*notes, *bench.ways):
         warn(note)
     if figures["unknown"] > NOTABLE_UNKNOWN:
         warn(

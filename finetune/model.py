@@ -28,10 +28,10 @@ from pretrain.folder import (
     tokenizer_files,
 )
 
+#: Which of two texts a token is of.
+TOKEN_TYPES = "token_type_ids"
 #: A tokenizer that knows no limit says 1e30.
 NO_LIMIT = 1_000_000
-#: What tells a model which of two texts a token is of.
-SEGMENTS = "token_type_ids"
 
 
 def load_model(
@@ -81,13 +81,17 @@ def longest_input(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTok
     return asked or int(min(limits))
 
 
-def match_inputs(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Let the tokenizer leave out `SEGMENTS` if the model has no place for them.
+def takes_token_types(model: PreTrainedModel) -> bool:
+    """Whether it tells two texts apart by a number of each token: DistilBERT does not, RoBERTa has one number only."""
+    kinds: int = getattr(model.config, "type_vocab_size", 2)
+    return kinds > 1 and TOKEN_TYPES in inspect.signature(model.forward).parameters
 
-    KLUE's RoBERTa comes with BERT's tokenizer: for the second text's 1 it has no embedding.
-    """
-    if not _has_segments(model):
-        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != SEGMENTS]
+
+def match_inputs(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
+    """Have the tokenizer give what the model takes: folders pair BERT's tokenizer with RoBERTa (KLUE's do), whose one
+    token type a second text would be beyond."""
+    if not takes_token_types(model):
+        tokenizer.model_input_names = [name for name in tokenizer.model_input_names if name != TOKEN_TYPES]
 
 
 def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: Path) -> None:
@@ -102,15 +106,10 @@ def write_model(model: PreTrainedModel, source: Path, max_length: int, folder: P
     path = folder / TOKENIZER_CONFIG
     config: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     config["model_max_length"] = max_length
-    if not _has_segments(model):
-        config["model_input_names"] = ["input_ids", "attention_mask"]
+    if not takes_token_types(model):
+        names = config.get("model_input_names") or ["input_ids", "attention_mask"]
+        config["model_input_names"] = [name for name in names if name != TOKEN_TYPES]
     path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
-
-
-def _has_segments(model: PreTrainedModel) -> bool:
-    if SEGMENTS not in inspect.signature(model.forward).parameters:
-        return False
-    return getattr(model.config, "type_vocab_size", 2) > 1
 
 
 def _check_encoder(folder: Path, model: PreTrainedModel, report: dict[str, Iterable[Any]]) -> None:

@@ -19,6 +19,7 @@ from finetune.data.rows import Row, Rows, Span
 from finetune.data.split import split_rows
 from finetune.job import Job
 from finetune.kinds.every import kind_of
+from finetune.kinds.kind import Kind, Said
 from finetune.scoring.outcome import Part
 from pipeline.errors import InputError
 
@@ -58,6 +59,11 @@ def read_sets(job: Job) -> Sets:
         notes += _cleaned(rows, len(rows) - len(cleaned[role]), counts)
     shares = {"dev": settings.dev_share, "test": settings.test_share}
     dev_share, test_share = (0.0 if role in cleaned else share for role, share in shares.items())
+    if dev_share + test_share >= 1:
+        raise InputError(
+            f"finetune.dev_share {dev_share} and finetune.test_share {test_share} leave nothing to train on: "
+            "set them lower, or give files with --dev and --test"
+        )
     split = split_rows(cleaned["train"], dev_share, test_share, settings.seed)
     dev, test = cleaned.get("dev", split.dev), cleaned.get("test", split.test)
     overlap = find_overlap(split.train, test)
@@ -68,12 +74,24 @@ def read_sets(job: Job) -> Sets:
     names = kind.names(train)
     for rows in (dev, test):
         kind.check(rows, train, names)
+    choice = settings.choice or task.choice
+    _check_choice(kind, dev, names, choice)
     whole = len(cleaned["train"])
     parts = tuple(
         _part(role, rows, job, read, whole, overlap.test if role == "test" else 0)
         for role, rows in (("train", train), ("dev", dev), ("test", test))
     )
-    return Sets(train, dev, test, names, settings.choice or task.choice, steps, parts, tuple(notes))
+    return Sets(train, dev, test, names, choice, steps, parts, tuple(notes))
+
+
+def _check_choice(kind: Kind, rows: Rows, names: tuple[str, ...], choice: str) -> None:
+    """Raise InputError for a measure that there is not, before anything is trained: it is what right answers score."""
+    right = [
+        Said(row.target, 1.0, tuple(float(row.target == name) for name in names))
+        for row in rows.rows
+        if row.target is not None
+    ]
+    kind.score(rows, right, names).led_by(choice)
 
 
 def _part(role: str, rows: Rows, job: Job, read: dict[str, Rows], whole: int, twice: int) -> Part:

@@ -12,14 +12,19 @@ from finetune.data.known import find_task
 from finetune.kinds.every import kind_of
 from finetune.kinds.kind import Kind, Reading
 from pipeline.errors import InputError
+from pretrain.folder import first_line
 
 TASK = "task.json"
+#: Of what stands in it.
+VERSION = 1
 
 
 @dataclass(frozen=True)
 class TaskFile:
-    """`text` and `pair` are columns (no `pair`: a row is one text); `names` as the kind has them; `cleaning` are the
-    steps that texts go through."""
+    """`text`, `pair` and `label` are columns (no `pair`: a row is one text); `names` as the kind has them.
+
+    cleaning: the steps that texts go through.
+    """
 
     task: str
     text: str
@@ -29,6 +34,8 @@ class TaskFile:
     max_length: int
     stride: int
     choice: str
+    label: str = "label"
+    version: int = VERSION
 
     @property
     def reading(self) -> Reading:
@@ -52,8 +59,19 @@ def read_task(folder: Path) -> TaskFile:
     if not path.is_file():
         raise InputError(f"{folder} holds no {TASK}: it is not a model that `make finetune` made")
     try:
-        task = TypeAdapter(TaskFile).validate_json(path.read_text("utf-8"))
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not understood: {str(error).splitlines()[0]}; fine-tune again") from None
-    find_task(task.task)
+        found = json.loads(path.read_text("utf-8"))
+        version = found.get("version") if isinstance(found, dict) else None
+        if version != VERSION:
+            raise InputError(f"{path} is of version {version}, this Hanbeot reads {VERSION}: fine-tune again")
+        task = TypeAdapter(TaskFile).validate_python(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}: key {key}: {first['msg']}; the file is damaged: fine-tune again") from None
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({first_line(error)}): fine-tune again") from None
+    try:
+        find_task(task.task)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return task

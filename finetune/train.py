@@ -140,6 +140,7 @@ def _run(job: Job, sets: Sets, bench: Bench, seed: int, state: PartialState, fol
             reading.max_length,
             reading.stride,
             bench.choice,
+            task.label,
         ),
         folder,
     )

@@ -10,7 +10,7 @@ generator; there is no other way in).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import (
     EarlyStoppingCallback,
     EvalPrediction,
@@ -31,6 +30,7 @@ from transformers.trainer_callback import PrinterCallback
 
 from finetune.kinds.kind import Encoded, Kind, Outputs, Said
 from finetune.layers import optimiser, schedule
+from finetune.losses import mean_loss
 from finetune.scoring.outcome import Epoch
 from finetune.scoring.scores import Scores
 from finetune.settings import FinetuneSettings
@@ -107,6 +107,11 @@ def fit(
     def look(prediction: EvalPrediction) -> dict[str, float]:
         name = order[sum(map(len, looks.values())) % len(order)]
         encoded, outputs = lesson.looks[name], _outputs(prediction.predictions)
+        if not all(np.isfinite(part).all() for part in outputs):
+            raise InputError(
+                f"training diverged in epoch {len(looks[name]) + 1}: the model's outputs are not finite numbers; set "
+                f"finetune.learning_rate ({settings.learning_rate:g}) lower or finetune.warmup_ratio higher"
+            )
         looks[name].append(Look(lesson.score(outputs, encoded)[0], lesson.kind.loss(outputs, encoded)))
         best = name == "dev" and _best(looks["dev"]) == len(looks["dev"]) - 1
         # Trainer keeps the weights with the greatest CHOICE: it grows whenever the newest look is the best so far.
@@ -119,7 +124,7 @@ def fit(
         train_dataset=lesson.train.examples,
         eval_dataset={name: encoded.examples for name, encoded in lesson.looks.items()},
         compute_metrics=look,
-        compute_loss_func=_weighted_loss(lesson.kind, lesson.weights),
+        compute_loss_func=mean_loss(lesson.weights) if "labels" in lesson.train.examples[0] else None,
         callbacks=[_Progress(advance), *([EarlyStoppingCallback(settings.patience)] if settings.patience else [])],
     )
     trainer.settings = settings
@@ -192,24 +197,6 @@ class _Trainer(Trainer):
         made: Any = optimizer or self.optimizer
         self.lr_scheduler = schedule(made, self.settings, num_training_steps, int(self.args.warmup_steps))
         return self.lr_scheduler
-
-
-def _weighted_loss(kind: Kind, weights: Tensor | None) -> Callable[..., Tensor] | None:
-    """The kind's loss with what each class counts; None leaves the loss to the model."""
-    if weights is None:
-        return None
-
-    def loss(outputs: Any, labels: Tensor, num_items_in_batch: Any = None) -> Tensor:
-        logits = outputs["logits"]
-        own = weights.to(logits.device)
-        if labels.dtype.is_floating_point:
-            total = binary_cross_entropy_with_logits(logits, labels, pos_weight=own, reduction="sum")
-        else:
-            total = cross_entropy(logits, labels, weight=own, reduction="sum")
-        # Trainer counts the labels of all processes and takes the mean itself, where it trains.
-        return total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
-
-    return loss
 
 
 def _epochs(losses: Sequence[float], looks: dict[str, list[Look]]) -> tuple[Epoch, ...]:

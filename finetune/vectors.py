@@ -86,7 +86,7 @@ def embed(encoder: Encoder, rows: Rows, advance: Callable[[int], None] = lambda 
         tokenizer = load_folder_tokenizer(encoder.folder)
         model = _load(encoder)
         check_vocabulary(encoder.folder, model, tokenizer)
-        match_inputs(model, tokenizer)
+        match_inputs(tokenizer, model)
         model.config.output_hidden_states = encoder.pool == "last4"
         longest = longest_input(encoder.folder, model, tokenizer, encoder.max_length)
         found = []

@@ -71,7 +71,7 @@ class Passages(Kind):
         found = []
         for name, logits in zip(("start_positions", "end_positions"), outputs, strict=False):
             truth = torch.tensor([example[name] for example in encoded.examples])
-            kept = torch.as_tensor(logits).double()
+            kept = torch.as_tensor(logits).double().clone()
             for row, example in zip(kept, encoded.examples, strict=True):
                 row[len(example["input_ids"]) :] = -torch.inf
             found.append(cross_entropy(kept, truth).item())

@@ -44,7 +44,9 @@ class Scores:
     def led_by(self, name: str) -> Scores:
         """The same with the measure `name` first; raises InputError if there is none of the name."""
         if name not in self.measures:
-            raise InputError(f"no measure {name!r} for this task; there are: {', '.join(self.measures)}")
+            raise InputError(
+                f"finetune.choice: no measure {name!r} for this task; there are: {', '.join(self.measures)}"
+            )
         if name in LOWER_IS_BETTER:
             raise InputError(f"finetune.choice {name!r} is better when lower: choose by another measure")
         return replace(self, measures={name: self.measures[name], **self.measures})

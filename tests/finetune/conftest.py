@@ -64,3 +64,11 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy(write) -> tuple[Path, Path]:
     """Train (48 rows) and test (24 rows), about different things."""
     return write("train.tsv", table(THINGS[:8])), write("test.tsv", table(THINGS[8:]))
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory):
+    """Fine-tuned folders of each kind (`taught.folder("ner")`), made when asked for."""
+    from tests.finetune.taught import Taught
+
+    return Taught(tmp_path_factory.mktemp("taught"))
