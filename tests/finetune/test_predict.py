@@ -13,13 +13,13 @@ from transformers import AutoModel, AutoTokenizer
 
 from finetune.data.read import Source, read_rows, read_unlabelled
 from finetune.data.rows import Row, Rows
-from finetune.embed import embed
 from finetune.embed import main as embed_main
 from finetune.forward import batches
 from finetune.job import Data, Job
 from finetune.predict import Predictor
 from finetune.predict import main as predict_main
 from finetune.train import finetune
+from finetune.vectors import Encoder, embed
 from pipeline.errors import InputError
 from tests.finetune.conftest import save_encoder, settings, table, tiny_config
 from tests.finetune.taught import Taught, write_jsonl
@@ -254,7 +254,7 @@ def test_models_without_token_types_take_two_texts(tmp_path: Path, name) -> None
     ask = transformers.pipeline("text-classification", model=str(job.folder), device="cpu")
     theirs = [ask({"text": row["a"], "text_pair": row["b"]})["score"] for row in rows]
     assert theirs == pytest.approx([one.confidence for one in said], abs=1e-5)
-    vectors = embed(encoder, read_unlabelled(train, data.source), cpu=True)
+    vectors = embed(Encoder(encoder, cpu=True), read_unlabelled(train, data.source))
     assert vectors.shape == (16, 16) and np.isfinite(vectors).all()
 
 
@@ -267,11 +267,13 @@ def test_vectors_are_means_computed_by_hand(encoder: Path, monkeypatch: pytest.M
             expected.append(model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0])
     for tokens in (8192, 1):
         monkeypatch.setattr("finetune.forward.TOKENS", tokens)
-        vectors = embed(encoder, rows_of(*texts), cpu=True)
+        vectors = embed(Encoder(encoder, cpu=True), rows_of(*texts))
         assert vectors.dtype == np.float32 and vectors.shape == (3, 32)
         np.testing.assert_allclose(vectors, torch.stack([each.mean(0) for each in expected]), atol=1e-6)
         np.testing.assert_allclose(
-            embed(encoder, rows_of(*texts), "cls", cpu=True), torch.stack([each[0] for each in expected]), atol=1e-6
+            embed(Encoder(encoder, "cls", cpu=True), rows_of(*texts)),
+            torch.stack([each[0] for each in expected]),
+            atol=1e-6,
         )
 
 

@@ -51,7 +51,7 @@ def test_its_figures_are_the_manifests(root: Path) -> None:
     assert page.row("1") == ["1", "조선", "62.5%"]
     assert ["을/를", "t", "90.0% (77.0–96.0)", "40"] in [row for table in page.tables for row in table]
     assert ["을/를", "random weights", "50.0% (35.0–65.0)", "40"] in [row for table in page.tables for row in table]
-    assert page.row("this export")[4:] == ["75.0% (40.9–92.9)", "0.650", "0.650", "8"]
+    assert page.row("this export")[3:] == ["accuracy", "75.0% (40.9–92.9)", "0.750", "1", "8"]
     assert page.row("좋음") == ["좋음", "0.700", "0.600", "0.650", "8"]
 
 
