@@ -18,7 +18,7 @@ from finetune.scoring.protocol import count_uses, digest, peer_maximum, record_u
 from finetune.scoring.tables import classes_table
 from finetune.sets import Sets
 from pipeline.artifact import Figures, Manifest
-from pipeline.console import say, table
+from pipeline.console import say, table, warn
 from pipeline.recipe import as_table
 
 METRICS = "metrics.json"
@@ -56,7 +56,7 @@ def publish(
         mistakes=read_mistakes(folder),
         uses=count_uses(uses_of(job.artifacts, test)),
         peer=job.peer,
-        notes=(*sets.notes, *notes),
+        notes=(*sets.notes, *notes, *collapsed(runs)),
     )
     spreads = {"dev": _spreads([run.dev for run in runs]), "test": _spreads([run.test for run in runs])}
     told = {role: {name: asdict(each) for name, each in found.items()} for role, found in spreads.items()}
@@ -75,6 +75,25 @@ def publish(
     )
     means = {role: {name: round(each.mean, 6) for name, each in found.items()} for role, found in spreads.items()}
     return {"task": outcome.task, "choice": sets.choice, "seeds": len(runs), "chosen": runs[best].seed, **means}
+
+
+def collapsed(runs: Sequence[Run]) -> list[str]:
+    """A sentence on each run that gave all rows of test one class: its scores are those of a constant."""
+    found = []
+    for run in runs:
+        if run.test is None or not run.test.confusion:
+            continue
+        answered = [
+            each.name
+            for each, column in zip(run.test.classes, zip(*run.test.confusion, strict=True), strict=True)
+            if any(column)
+        ]
+        if len(answered) == 1 and sum(each.rows > 0 for each in run.test.classes) > 1:
+            found.append(
+                f"seed {run.seed} answers every row of test with {answered[0]!r}: it has learned nothing; "
+                "try more finetune.epochs or another finetune.learning_rate"
+            )
+    return found
 
 
 def model_name(job: Job) -> str:
@@ -96,6 +115,8 @@ def show(job: Job, manifest: Manifest, model: str = "") -> None:
         table("", columns, cells[:_CLASSES])
         if len(cells) > _CLASSES:
             say(f"  {len(cells) - _CLASSES} more classes in {job.folder / METRICS}")
+    for note in collapsed(runs):
+        warn(note)
     if job.peer:
         looks = [[epoch.test for epoch in run.epochs if epoch.test is not None] for run in runs]
         say(f"  chosen on test, as peers do (no score of this model): {choice} {peer_maximum(looks)}")

@@ -151,5 +151,5 @@ def _styled() -> Iterator[None]:
 def _save(figure: Figure, folder: Path, name: str) -> Path:
     # A date or a version would make other bytes of the same figures.
     for ending, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
-        figure.savefig(folder / f"{name}.{ending}", format=ending, dpi=110, metadata=metadata)
+        figure.savefig(folder / f"{name}.{ending}", format=ending, dpi=110, metadata=metadata, bbox_inches="tight")
     return folder / f"{name}.png"
