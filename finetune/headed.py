@@ -82,8 +82,12 @@ class Headed:
     def key(self) -> Key:
         """What decides the output."""
         whole = self.job.key(with_model=self.pool is not None)
-        source = {name: value for name, value in whole.settings.items() if name in ("task", "text", "pair", "label")}
+        source = {name: value for name, value in whole.settings.items() if name in _OF_DATA}
         return FEATURES.key({**self.settings, **source}, whole.inputs)
+
+
+#: Of a job's settings, those that decide its rows.
+_OF_DATA = ("task", "text", "pair", "label", "encoding", "cleaning")
 
 
 @dataclass(frozen=True)

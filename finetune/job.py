@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from finetune.data.cleaning import resolve_steps
+from finetune.data.known import find_task
 from finetune.data.read import Source, fingerprint
 from finetune.settings import FinetuneSettings
 from pipeline.artifact import Key, Kind, read_manifest
@@ -62,6 +64,8 @@ class Job:
         source = self.data.source
         settings = {
             "finetune": as_table(self.settings),
+            # With the words of a file of stop words.
+            "cleaning": list(resolve_steps(self.settings.cleaning, find_task(source.task).kind)),
             "task": source.task,
             "text": source.text,
             "pair": source.pair,

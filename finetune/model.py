@@ -63,7 +63,18 @@ def load_model(
     except Exception as error:  # OSError, ValueError, KeyError, safetensors' own: all mean a folder that does not fit
         raise InputError(f"{folder}: the model cannot be loaded: {first_line(error)}") from None
     _check_encoder(folder, *loaded)
+    _renew_head(loaded[0], kind, seed)
     return loaded[0]
+
+
+def _renew_head(model: PreTrainedModel, kind: Kind, seed: int) -> None:
+    """Draw all that is not the encoder anew: the head of another task of as many classes would fit, and stay."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fresh = kind.loader.from_config(model.config, trust_remote_code=False)
+    for name, part in fresh.named_children():
+        if name != model.base_model_prefix:
+            model.get_submodule(name).load_state_dict(part.state_dict())
 
 
 def longest_input(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: int) -> int:

@@ -57,6 +57,14 @@ def read_sets(job: Job) -> Sets:
     for role, rows in read.items():
         cleaned[role], counts = clean(rows, steps, keep=role != "train")
         notes += _cleaned(rows, len(rows) - len(cleaned[role]), counts)
+    whole = cleaned["train"]
+    if "test" in cleaned:
+        # Before dev is carved: a dev of test's rows would choose by them.
+        overlap = find_overlap(whole, cleaned["test"])
+        notes += _shared(overlap, settings.exclude_overlap, cleaned["test"], "test", whole)
+        whole = exclude(whole, overlap) if settings.exclude_overlap else whole
+    if not len(whole):
+        raise InputError(f"{whole.path}: no rows are left to train on")
     shares = {"dev": settings.dev_share, "test": settings.test_share}
     dev_share, test_share = (0.0 if role in cleaned else share for role, share in shares.items())
     if dev_share + test_share >= 1:
@@ -64,21 +72,19 @@ def read_sets(job: Job) -> Sets:
             f"finetune.dev_share {dev_share} and finetune.test_share {test_share} leave nothing to train on: "
             "set them lower, or give files with --dev and --test"
         )
-    split = split_rows(cleaned["train"], dev_share, test_share, settings.seed)
-    dev, test = cleaned.get("dev", split.dev), cleaned.get("test", split.test)
-    overlap = find_overlap(split.train, test)
-    notes += _shared(overlap, settings.exclude_overlap, test, read["train"])
-    train = exclude(split.train, overlap) if settings.exclude_overlap else split.train
-    if not len(train):
-        raise InputError(f"{train.path}: no rows are left to train on")
+    split = split_rows(whole, dev_share, test_share, settings.seed)
+    train, dev, test = split.train, cleaned.get("dev", split.dev), cleaned.get("test", split.test)
+    if "dev" in cleaned:
+        notes += _shared(find_overlap(train, dev), False, dev, "dev", train)
+        notes += [f"{shared:,} texts of dev stand in test too" for shared in (find_overlap(dev, test).test,) if shared]
+    twice = find_overlap(train, test).test
     names = kind.names(train)
     for rows in (dev, test):
         kind.check(rows, train, names)
     choice = settings.choice or task.choice
     _check_choice(kind, dev, names, choice)
-    whole = len(cleaned["train"])
     parts = tuple(
-        _part(role, rows, job, read, whole, overlap.test if role == "test" else 0)
+        _part(role, rows, job, read, len(whole), twice if role == "test" else 0)
         for role, rows in (("train", train), ("dev", dev), ("test", test))
     )
     return Sets(train, dev, test, names, choice, steps, parts, tuple(notes))
@@ -121,13 +127,13 @@ def _skipped(rows: Rows) -> list[str]:
     return [f"{rows.path}: {len(rows.skipped):,} rows without text skipped ({places})"]
 
 
-def _shared(overlap: Overlap, excluded: bool, test: Rows, train: Rows) -> list[str]:
+def _shared(overlap: Overlap, excluded: bool, rows: Rows, role: str, train: Rows) -> list[str]:
     if not overlap.test:
         return []
-    what = "finetune.exclude_overlap=true leaves them out of train"
+    what = "finetune.exclude_overlap=true leaves them out of train" if role == "test" else "take them out of one"
     if excluded:
         what = f"{len(overlap.train):,} rows of train left out"
-    return [f"{overlap.test:,} of {len(test):,} test texts also stand in {train.path.name}: {what}"]
+    return [f"{overlap.test:,} of {len(rows):,} {role} texts also stand in {train.path.name}: {what}"]
 
 
 def _cleaned(rows: Rows, dropped: int, counts: dict[str, int]) -> list[str]:

@@ -51,8 +51,8 @@ class Passages(Kind):
         return (NOTHING,) if answered < len(train) else ()
 
     def head(self, names: Sequence[str]) -> dict[str, Any]:
-        """The head is the same for all; what can be said stands in the task's own file."""
-        return {}
+        """Beginning and end, whatever the folder's own task had; what can be said stands in the task's own file."""
+        return {"num_labels": 2}
 
     def encode(self, tokenizer: PreTrainedTokenizerBase, rows: Rows, names: Sequence[str], reading: Reading) -> Encoded:
         """`start_positions`, `end_positions`: the first and last token of the answer, or [CLS] in other windows."""

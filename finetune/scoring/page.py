@@ -35,7 +35,7 @@ def write_report(folder: Path, outcome: Outcome) -> Path:
         "",
         f"Kind of task: {outcome.kind}. Chosen by {cell(outcome.measure)} on dev. The model that is kept: {kept}.",
         "",
-        *_paragraphs(outcome.notes),
+        *_paragraphs(map(cell, outcome.notes)),
         "## Scores",
         "",
         *_scores(outcome),

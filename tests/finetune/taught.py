@@ -50,7 +50,7 @@ def _qa(thing: str, word: str, number: int) -> dict:
 MAKERS = {"multilabel": _multilabel, "regression": _regression, "pairs": _pairs, "ner": _ner, "qa": _qa}
 
 #: Of those that need more than a few.
-EPOCHS = {"multilabel": 16, "regression": 16}
+EPOCHS = {"multilabel": 32, "regression": 32}
 
 
 def records(kind: str, things: list[str]) -> list[dict]:

@@ -25,7 +25,7 @@ def answered(taught: Taught, kind: str):
 def test_it_is_learned(taught: Taught, kind, measure) -> None:
     metrics = taught.metrics(kind)
     assert metrics["choice"] == measure
-    assert metrics["test"][measure]["mean"] > 0.95
+    assert metrics["test"][measure]["mean"] > 0.9
     # What was scored is what prediction gives.
     rows, said = answered(taught, kind)
     lines = [json.loads(line) for line in (taught.folder(kind) / "predictions.jsonl").read_text("utf-8").splitlines()]

@@ -171,7 +171,7 @@ def test_folders_that_do_not_fit(folder: Path) -> None:
             MaskedModel(folder)
         settings.write_text(whole)
     edited(folder / "config.json", num_hidden_layers=1)
-    with pytest.raises(InputError, match=r"config.json has no place for bert.encoder.layer.1.\S+ and \d+ more"):
+    with pytest.raises(InputError, match=r"config.json says fewer layers than the weights have: bert.encoder.layer.1"):
         MaskedModel(folder)
 
 
